@@ -1,0 +1,49 @@
+# np_test(NAME [LABEL label] SOURCES file... LINK target...): a Criterion program that is one CTest test.
+# LINK takes floors (np_trace, np_store, np_net …); their objects come along.
+function(np_test name)
+  cmake_parse_arguments(T "" "LABEL" "SOURCES;LINK;PACKAGES" ${ARGN})
+  add_executable(${name} ${T_SOURCES})
+  np_link_floors(${name} ${T_LINK})
+  target_link_libraries(${name} PRIVATE np_flags PkgConfig::CRITERION ${T_PACKAGES})
+  target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests/support")
+  target_compile_definitions(${name} PRIVATE NP_SOURCE_DIR="${PROJECT_SOURCE_DIR}" NP_BINARY_DIR="${PROJECT_BINARY_DIR}")
+  add_test(NAME ${name} COMMAND ${name} --full-stats)
+  set_tests_properties(${name} PROPERTIES
+    LABELS "${T_LABEL}" TIMEOUT 300
+    FAIL_REGULAR_EXPRESSION "LeakSanitizer: detected;runtime error:;Tested: 0")
+endfunction()
+
+# np_stress(NAME SOURCES… LINK…): a plain program; label stress; also what runs under the thread sanitizer.
+function(np_stress name)
+  cmake_parse_arguments(T "" "" "SOURCES;LINK;PACKAGES;ARGS" ${ARGN})
+  add_executable(${name} ${T_SOURCES})
+  np_link_floors(${name} ${T_LINK})
+  target_link_libraries(${name} PRIVATE np_flags ${T_PACKAGES})
+  target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests/support")
+  add_test(NAME ${name} COMMAND ${name} ${T_ARGS})
+  set_tests_properties(${name} PROPERTIES LABELS stress TIMEOUT 300
+    FAIL_REGULAR_EXPRESSION "LeakSanitizer: detected;runtime error:;WARNING: ThreadSanitizer")
+endfunction()
+
+# Links a program with floors: object files do not travel through other object libraries, so every floor
+# below is named as well.
+function(np_link_floors target)
+  set(all "")
+  foreach(floor IN LISTS ARGN)
+    if(floor STREQUAL "np_base")
+      list(APPEND all np_base)
+    elseif(floor STREQUAL "np_trace")
+      list(APPEND all np_base np_trace)
+    elseif(floor STREQUAL "np_store")
+      list(APPEND all np_base np_trace np_store)
+    elseif(floor STREQUAL "np_analyze")
+      list(APPEND all np_base np_trace np_store np_analyze)
+    elseif(floor STREQUAL "np_net")
+      list(APPEND all np_base np_trace np_net)
+    else()
+      list(APPEND all ${floor})
+    endif()
+  endforeach()
+  list(REMOVE_DUPLICATES all)
+  target_link_libraries(${target} PRIVATE ${all} m)
+endfunction()

@@ -1,0 +1,1 @@
+#include <netphase/report.h>
