@@ -2,6 +2,9 @@
 # LINK takes floors (np_trace, np_store, np_net …); their objects come along.
 function(np_test name)
   cmake_parse_arguments(T "" "LABEL" "SOURCES;LINK;PACKAGES" ${ARGN})
+  if(NOT T_LABEL)
+    set(T_LABEL unit)
+  endif()
   add_executable(${name} ${T_SOURCES})
   np_link_floors(${name} ${T_LINK})
   target_link_libraries(${name} PRIVATE np_flags PkgConfig::CRITERION ${T_PACKAGES})
