@@ -34,7 +34,9 @@ typedef struct np_label {
 typedef struct np_trace_options {
     size_t size;         /* sizeof(np_trace_options); set by the initialiser                          */
     const char *tool;    /* copied; NULL: "libnetphase VERSION"                                        */
-    const char *command; /* copied; the command line of this run, already redacted; NULL: none        */
+    const char *const *arguments; /* arguments[argument_count], copied: the command line of this run. Credentials, user
+                                     info and query values are redacted before it is stored (np_redact_argument) */
+    size_t argument_count;
     const np_label *labels; /* labels[label_count], copied                                             */
     size_t label_count;
     uint32_t ring_slots;    /* events a ring holds, a power of two, 1,024 … 4,194,304; 0: 65,536      */
