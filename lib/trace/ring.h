@@ -8,7 +8,8 @@
  *   refer to back with np_ring_release once what it read is stored. A full ring drops the event and counts it.
  * - Texts: np_ring_word keeps short repeated ones in an append-only dictionary (a reference stays valid for ever);
  *   np_ring_text copies into the ring of bytes (valid until its event is released). Where neither has room the text is lost
- *   (reference 0) and counted as a drop.
+ *   (reference 0) and counted as a drop. A text belongs to the event that is pushed next: make the texts of an event right before
+ *   its push, with no other push in between (releasing an event releases every byte up to the end of its last text).
  * - The owner holds a lock (OFD) on the file: no lock means left over. A left-over file is hostile input: np_ring_open checks
  *   the header, and every read of a reference is bounds-checked.
  */
@@ -34,7 +35,8 @@ typedef struct np_ring_options {
 /* Makes, allocates, maps, locks and touches a ring file. NP_E_OUTPUT with "no room for a ring of N MiB beside TRACE" where the disk is full. */
 np_status np_ring_create(const char *path, const np_ring_options *options, np_ring **out, np_error *err);
 
-/* Opens a left-over ring for reading. NP_E_INVALID_OPERATION while its owner lives, NP_E_INPUT when it is no ring of ours or damaged. */
+/* Opens a left-over ring for reading: what is read and released from then on is a copy in memory, the file only stays locked.
+   A file that is refused must not be removed: it may be a ring that is just being made. NP_E_INVALID_OPERATION while its owner lives, NP_E_INPUT when it is no ring of ours or damaged. */
 np_status np_ring_open(const char *path, np_ring **out, np_error *err);
 
 void np_ring_close(np_ring *ring);                      /* unmaps, unlocks; the file stays. NULL allowed */

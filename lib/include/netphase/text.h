@@ -25,7 +25,8 @@ extern "C" {
 NP_API np_status np_duration_parse(const char *text, int64_t *out_ns, np_error *err);
 
 /**
- * Writes a duration for people with a unit of its own: "0.1 ms", "41.8 ms", "5 401 ms", "1.2 s".
+ * Writes a duration for people with a unit of its own: "0.006 ms", "0.02 ms", "41.8 ms", "5 401 ms", "12.3 s",
+ * "2 min 03 s", "3 h 12 min". Nothing below a microsecond is shown, "0 ms" stands for it; ASCII only.
  *
  * @param duration_ns  any value; negative ones get a minus sign
  * @param out          [out] out[size], always NUL-terminated
