@@ -1,0 +1,11 @@
+/* netphase-lab: a private network to try things on. `netphase` executes it; it speaks in the name
+ * of `netphase VERB`. */
+#include "../verb_help.h"
+
+static const struct verb *const verbs[] = {&verb_help, NULL};
+
+int main(int argc, char **argv)
+{
+    static const struct program program = {.name = "netphase-lab", .verbs = verbs};
+    return program_main(&program, argc, argv);
+}
