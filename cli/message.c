@@ -70,16 +70,21 @@ void message_note(const struct call *call, const char *format, ...)
     va_end(arguments);
 }
 
+static void hint_help(const struct call *call)
+{
+    if (call->verb && strcmp(call->verb->name, "help") != 0)
+        message_hint(call, "try 'netphase help %s'", call->verb->name);
+    else
+        message_hint(call, "try 'netphase help'");
+}
+
 int message_usage(const struct call *call, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
     write_prefixed(call, format, arguments);
     va_end(arguments);
-    if (call->verb)
-        message_hint(call, "try 'netphase help %s'", call->verb->name);
-    else
-        message_hint(call, "try 'netphase help'");
+    hint_help(call);
     return EXIT_USAGE;
 }
 
@@ -106,8 +111,8 @@ int message_failure(const struct call *call, const np_error *err)
         message_error(call, "%s (%s)", err->text, err->cause);
     else
         message_error(call, "%s", err->text);
-    if (status == EXIT_USAGE && call->verb)
-        message_hint(call, "try 'netphase help %s'", call->verb->name);
+    if (status == EXIT_USAGE)
+        hint_help(call);
     return status;
 }
 

@@ -2,11 +2,12 @@
  * One table of options a verb: parsing, checking, help and suggestions all come from it.
  *
  *     static const struct verb_option options[] = {
- *         {.name = "by", .letter = 'b', .type = OPTION_TEXT, .argument = "COLUMN", .help = "group
- * by this column", OPTION_FIELD(struct report_args, by)},
+ *         {.name = "by", .letter = 'b', .type = OPTION_TEXT, .argument = "COLUMN",
+ *          .help = "group by this column", OPTION_FIELD(struct report_args, by)},
  *         {.section = "Limits"},
- *         {.name = "timeout", .type = OPTION_DURATION, .argument = "TIME", .low = 1, .high =
- * INT64_MAX, .help = "…", OPTION_FIELD(struct record_args, timeout_ns)}, {0},
+ *         {.name = "timeout", .type = OPTION_DURATION, .argument = "TIME", .low = 1,
+ *          .high = INT64_MAX, .help = "…", OPTION_FIELD(struct record_args, timeout_ns)},
+ *         {0},
  *     };
  *
  * Values point into argv where they can; lists are freed by options_free.

@@ -36,8 +36,11 @@ static const char *nearest_verb(const struct program *program, const char *name)
 
 static int unknown_verb(struct call *call, const char *name)
 {
-    const char *near = nearest_verb(call->program, name);
-    const char *what = name[0] == '-' ? "unknown option" : "unknown verb";
+    static const char *const options[] = {"--help", "--version"};
+    bool is_option = name[0] == '-';
+    const char *near =
+        is_option ? nearest_word(name, options, 2) : nearest_verb(call->program, name);
+    const char *what = is_option ? "unknown option" : "unknown verb";
     if (strstr(name, "://"))
         return message_usage(call, "'%s' is no verb; to record it: netphase record %s", name, name);
     if (near)
