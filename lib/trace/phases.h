@@ -7,6 +7,8 @@
  * that lies before the cursor is clamped to it and sets NP_FLAG_CLAMPED. queue opens at REQUEST_BEGIN. An end of a phase that is
  * not open is ignored. receive that begins while send is open sets NP_FLAG_EARLY_RESPONSE. After the end nothing counts.
  * For outcome ok the total ends where receive ended; otherwise at REQUEST_END (the time between is not the network's).
+ * Only REQUEST_BEGIN, PHASE_BEGIN, PHASE_END of the open phase and REQUEST_END count as events here; the others cut nothing and move nothing.
+ * A total longer than INT64_MAX ns ends there (NP_FLAG_CLAMPED).
  */
 #ifndef NP_TRACE_PHASES_H
 #define NP_TRACE_PHASES_H
