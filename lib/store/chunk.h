@@ -23,6 +23,20 @@ typedef enum np_chunk_column {
     NP_COLUMN_WEB_STATUS, NP_COLUMN_TLS_RESUMED, NP_COLUMNS
 } np_chunk_column;
 
+/*
+ * NULL: a row's value of NP_COLUMN_PRESENT has a bit for each column that may be NULL, phases first (bit = np_phase, gap's is
+ * always set), then the others in the order of the table in chunk.c: what changes from row to row lies low, so that the word
+ * stays narrow. A column that may be NULL is never read without it. Where the bit is 0 the stored bytes are 0 and mean nothing.
+ * `id` has a row in chunk_column only when ids are missing in between; else it is first_id + place.
+ */
+#define NP_CHUNK_VERSION 1
+
+/* The bit of NP_COLUMN_PRESENT for a column, or -1: it always has a value. */
+int np_chunk_present_bit(np_chunk_column column);
+
+/* The column as an SQL expression over `request r`; NULL for NP_COLUMN_PRESENT, which is made from the others. */
+const char *np_chunk_sql(np_chunk_column column);
+
 /* Inside the caller's write transaction: makes every full chunk there is to make. `made` may be NULL. */
 np_status np_chunk_advance(sqlite3 *db, uint64_t *made, np_error *err);
 

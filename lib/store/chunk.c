@@ -1,0 +1,293 @@
+/*
+ * Building column chunks; see chunk.h. Floor 2. One thread a connection.
+ *
+ * A chunk is a pure function of its 4,096 rows and their connections (tls_resumed is settled before
+ * the first request on a connection can end), and where chunks begin is a pure function of the ids:
+ * whoever makes them gets the same bytes.
+ */
+#include "chunk.h"
+
+#include "columns.h"
+#include "db.h"
+#include "fail.h"
+#include "textbuf.h"
+
+#include <netphase/phase.h>
+
+#include <stdlib.h>
+
+#define ALWAYS (-1)
+
+static const struct column {
+    const char *sql;
+    int present_bit; /* stored: never changes */
+} columns_table[NP_COLUMNS] = {
+  /* clang-format off */
+    [NP_COLUMN_ID]                  = {"r.id", ALWAYS},
+    [NP_COLUMN_PRESENT]             = {NULL, ALWAYS},
+    [NP_COLUMN_RUN]                 = {"r.run_id", ALWAYS},
+    [NP_COLUMN_START]               = {"r.start_ns", ALWAYS},
+    [NP_COLUMN_TOTAL]               = {"r.total_ns", ALWAYS},
+    [NP_COLUMN_QUEUE]               = {"r.queue_ns", NP_PHASE_QUEUE},
+    [NP_COLUMN_PROXY]               = {"r.proxy_ns", NP_PHASE_PROXY},
+    [NP_COLUMN_DNS]                 = {"r.dns_ns", NP_PHASE_DNS},
+    [NP_COLUMN_CONNECT]             = {"r.connect_ns", NP_PHASE_CONNECT},
+    [NP_COLUMN_TUNNEL]              = {"r.tunnel_ns", NP_PHASE_TUNNEL},
+    [NP_COLUMN_TLS]                 = {"r.tls_ns", NP_PHASE_TLS},
+    [NP_COLUMN_SEND]                = {"r.send_ns", NP_PHASE_SEND},
+    [NP_COLUMN_WAIT]                = {"r.wait_ns", NP_PHASE_WAIT},
+    [NP_COLUMN_RECEIVE]             = {"r.receive_ns", NP_PHASE_RECEIVE},
+    [NP_COLUMN_GAP]                 = {"r.gap_ns", NP_PHASE_GAP},
+    [NP_COLUMN_CALLER_BLOCKED]      = {"r.caller_blocked_ns", 11},
+    [NP_COLUMN_SEND_APPLICATION]    = {"r.send_application_ns", 18},
+    [NP_COLUMN_RECEIVE_APPLICATION] = {"r.receive_application_ns", 19},
+    [NP_COLUMN_LATE]                = {"r.late_ns", 20},
+    [NP_COLUMN_METHOD]              = {"r.method_id", ALWAYS},
+    [NP_COLUMN_ORIGIN]              = {"r.origin_id", ALWAYS},
+    [NP_COLUMN_ROUTE]               = {"r.route_id", ALWAYS},
+    [NP_COLUMN_PATH]                = {"r.path_id", ALWAYS},
+    [NP_COLUMN_STATUS]              = {"r.status", 13},
+    [NP_COLUMN_PROTOCOL]            = {"r.protocol", 16},
+    [NP_COLUMN_CONNECTION]          = {"r.connection_id", 17},
+    [NP_COLUMN_CONNECTION_USE]      = {"r.connection_use", 21},
+    [NP_COLUMN_PROXY_TEXT]          = {"r.proxy_id", 22},
+    [NP_COLUMN_OUTCOME]             = {"r.outcome", ALWAYS},
+    [NP_COLUMN_PURPOSE]             = {"r.purpose", ALWAYS},
+    [NP_COLUMN_HOP_OF]              = {"r.hop_of", 10},
+    [NP_COLUMN_SENT_BYTES]          = {"r.sent_bytes", 23},
+    [NP_COLUMN_RECEIVED_BYTES]      = {"r.received_bytes", 24},
+    [NP_COLUMN_DNS_QUERIES]         = {"r.dns_queries", 14},
+    [NP_COLUMN_CONNECT_ATTEMPTS]    = {"r.connect_attempts", 15},
+    [NP_COLUMN_FLAGS]               = {"r.flags", ALWAYS},
+    [NP_COLUMN_WEB_STATUS]          = {"r.web_status", 12},
+    [NP_COLUMN_TLS_RESUMED]         = {"(SELECT tls_resumed FROM connection WHERE id = r.connection_id)", 25},
+  /* clang-format on */
+};
+
+int np_chunk_present_bit(np_chunk_column column)
+{
+    return columns_table[column].present_bit;
+}
+
+const char *np_chunk_sql(np_chunk_column column)
+{
+    return columns_table[column].sql;
+}
+
+/* ------------------------------------------------------------------------------------------------------------ builder */
+
+struct builder {
+    sqlite3 *db;
+    sqlite3_stmt *rows;   /* ?1: after this id */
+    sqlite3_stmt *chunk;  /* INSERT */
+    sqlite3_stmt *column; /* INSERT */
+    np_columns columns;
+    uint8_t data[NP_CHUNK_ROWS * 8];
+};
+
+static void builder_free(struct builder *b)
+{
+    if (!b)
+        return;
+    sqlite3_finalize(b->rows);
+    sqlite3_finalize(b->chunk);
+    sqlite3_finalize(b->column);
+    np_columns_done(&b->columns);
+    free(b);
+}
+
+static np_status builder_create(sqlite3 *db, struct builder **out, np_error *err)
+{
+    struct builder *b = calloc(1, sizeof *b);
+    if (!b)
+        return np_fail(err, NP_E_NO_MEMORY, "no memory for a chunk");
+    b->db = db;
+    np_columns_init(&b->columns);
+    np_textbuf sql;
+    np_textbuf_init(&sql, 8192);
+    np_textbuf_puts(&sql, "SELECT ");
+    np_columns_select(NP_COLUMNS_ALL, &sql);
+    np_textbuf_print(&sql, " FROM request r WHERE r.id > ?1 ORDER BY r.id LIMIT %d", NP_CHUNK_ROWS);
+
+    np_status status = sql.failed ? np_fail(err, NP_E_NO_MEMORY, "no memory for a statement")
+                                  : np_db_prepare(db, sql.text, &b->rows, err);
+    if (!status)
+        status = np_db_prepare(
+            db,
+            "INSERT INTO chunk (id, first_id, last_id, rows, version) VALUES (?1, ?2, ?3, ?4, ?5)",
+            &b->chunk, err);
+    if (!status)
+        status = np_db_prepare(db,
+                               "INSERT INTO chunk_column (id, width, low, high, base, data) VALUES "
+                               "(?1, ?2, ?3, ?4, ?5, ?6)",
+                               &b->column, err);
+    if (!status)
+        status = np_columns_reserve(&b->columns, NP_COLUMNS_ALL, err);
+    np_textbuf_done(&sql);
+    if (status) {
+        builder_free(b);
+        return status;
+    }
+    *out = b;
+    return NP_OK;
+}
+
+static np_status read_rows(struct builder *b, int64_t after_id, np_error *err)
+{
+    b->columns.rows = 0;
+    sqlite3_bind_int64(b->rows, 1, after_id);
+    int rc;
+    while ((rc = sqlite3_step(b->rows)) == SQLITE_ROW && b->columns.rows < NP_CHUNK_ROWS)
+        np_columns_step(&b->columns, NP_COLUMNS_ALL, b->rows);
+    sqlite3_reset(b->rows);
+    if (rc != SQLITE_DONE && rc != SQLITE_ROW)
+        return np_db_fail(err, b->db, rc, 1, "rows cannot be read into a chunk");
+    np_columns_measure(&b->columns);
+    return NP_OK;
+}
+
+/* Bytes a value for numbers up to `range`. */
+static int width_for(uint64_t range)
+{
+    if (range == 0)
+        return 0;
+    if (range <= UINT8_MAX)
+        return 1;
+    if (range <= UINT16_MAX)
+        return 2;
+    return range <= UINT32_MAX ? 4 : 8;
+}
+
+/* Writes value - low as little-endian numbers of `width` bytes. */
+static void encode(struct builder *b, int column, int width)
+{
+    const int bit = np_chunk_present_bit((np_chunk_column)column);
+    const int64_t *value = b->columns.value[column];
+    const uint64_t low = (uint64_t)b->columns.low[column];
+    uint8_t *out = b->data;
+    for (uint32_t i = 0; i < b->columns.rows; i++) {
+        uint64_t v = np_columns_has(&b->columns, bit, i) ? (uint64_t)value[i] - low : 0;
+        for (int k = 0; k < width; k++, v >>= 8)
+            *out++ = (uint8_t)v;
+    }
+}
+
+static int insert_column(struct builder *b, int64_t chunk_id, int column)
+{
+    const bool empty = b->columns.empty & NP_COLUMN_BIT(column);
+    const int64_t low = b->columns.low[column];
+    const int64_t high = b->columns.high[column];
+    const int width = empty ? 0 : width_for((uint64_t)high - (uint64_t)low);
+    encode(b, column, width);
+
+    sqlite3_bind_int64(b->column, 1, chunk_id * 64 + column);
+    sqlite3_bind_int(b->column, 2, width);
+    if (empty) {
+        sqlite3_bind_null(b->column, 3);
+        sqlite3_bind_null(b->column, 4);
+    } else {
+        sqlite3_bind_int64(b->column, 3, low);
+        sqlite3_bind_int64(b->column, 4, high);
+    }
+    sqlite3_bind_int64(b->column, 5, low);
+    sqlite3_bind_blob(b->column, 6, b->data, width * (int)b->columns.rows, SQLITE_STATIC);
+    const int rc = sqlite3_step(b->column);
+    sqlite3_reset(b->column);
+    return rc;
+}
+
+static np_status insert_chunk(struct builder *b, int64_t chunk_id, np_error *err)
+{
+    const int64_t first = b->columns.value[NP_COLUMN_ID][0];
+    const int64_t last = b->columns.value[NP_COLUMN_ID][b->columns.rows - 1];
+    const bool is_dense = (uint64_t)last - (uint64_t)first == b->columns.rows - 1;
+    sqlite3_bind_int64(b->chunk, 1, chunk_id);
+    sqlite3_bind_int64(b->chunk, 2, first);
+    sqlite3_bind_int64(b->chunk, 3, last);
+    sqlite3_bind_int64(b->chunk, 4, b->columns.rows);
+    sqlite3_bind_int(b->chunk, 5, NP_CHUNK_VERSION);
+    int rc = sqlite3_step(b->chunk);
+    sqlite3_reset(b->chunk);
+    for (int c = 0; rc == SQLITE_DONE && c < NP_COLUMNS; c++)
+        if (c != NP_COLUMN_ID || !is_dense)
+            rc = insert_column(b, chunk_id, c);
+    return rc == SQLITE_DONE ? NP_OK : np_db_fail(err, b->db, rc, 1, "a chunk cannot be written");
+}
+
+/* ------------------------------------------------------------------------------------------------------------ callers */
+
+static np_status last_chunk(sqlite3 *db, int64_t *chunk_id, int64_t *last_id, np_error *err)
+{
+    np_status status = np_db_int(db, "SELECT max(id) FROM chunk", 0, chunk_id, err);
+    if (!status)
+        status =
+            np_db_int(db, "SELECT last_id FROM chunk ORDER BY id DESC LIMIT 1", 0, last_id, err);
+    return status;
+}
+
+static np_status count_behind(sqlite3 *db, int64_t *rows, np_error *err)
+{
+    return np_db_int(db,
+                     "SELECT count(*) FROM request WHERE id > coalesce((SELECT last_id FROM chunk "
+                     "ORDER BY id DESC LIMIT 1), 0)",
+                     0, rows, err);
+}
+
+np_status np_chunk_advance(sqlite3 *db, uint64_t *made, np_error *err)
+{
+    if (made)
+        *made = 0;
+    int64_t chunk_id = 0;
+    int64_t last_id = 0;
+    struct builder *b = NULL;
+    np_status status = last_chunk(db, &chunk_id, &last_id, err);
+    if (!status)
+        status = builder_create(db, &b, err);
+    while (!status) {
+        status = read_rows(b, last_id, err);
+        if (status || b->columns.rows < NP_CHUNK_ROWS)
+            break;
+        status = insert_chunk(b, ++chunk_id, err);
+        last_id = b->columns.value[NP_COLUMN_ID][NP_CHUNK_ROWS - 1];
+        if (!status && made)
+            (*made)++;
+    }
+    builder_free(b);
+    return status;
+}
+
+np_status np_chunk_after_rows(sqlite3 *db, int64_t added, int64_t *rows_behind, np_error *err)
+{
+    /* The running count knows only our own rows; another writer's are found when ours alone are
+     * enough for a chunk. */
+    np_status status = NP_OK;
+    if (*rows_behind < 0)
+        status = count_behind(db, rows_behind, err);
+    else
+        *rows_behind += added;
+    if (status || *rows_behind < NP_CHUNK_ROWS)
+        return status;
+    status = np_chunk_advance(db, NULL, err);
+    return status ? status : count_behind(db, rows_behind, err);
+}
+
+np_status np_chunk_rebuild(sqlite3 *db, uint64_t *made, np_error *err)
+{
+    if (made)
+        *made = 0;
+    np_status status = np_db_exec(db, "BEGIN IMMEDIATE", err);
+    if (status)
+        return status;
+    status = np_db_exec(db, "DELETE FROM chunk_column; DELETE FROM chunk;", err);
+    if (!status)
+        status = np_chunk_advance(db, made, err);
+    if (!status)
+        status = np_db_exec(db, "COMMIT", err);
+    if (status) {
+        if (made)
+            *made = 0;
+        if (!sqlite3_get_autocommit(db))
+            (void)np_db_exec(db, "ROLLBACK", NULL); /* the first failure is the one to tell */
+    }
+    return status;
+}

@@ -1,0 +1,54 @@
+/*
+ * Up to 4,096 requests as columns of int64_t in memory: what chunks decode to and what rows are
+ * stepped into. Floor 2. One thread.
+ */
+#ifndef NP_STORE_COLUMNS_H
+#define NP_STORE_COLUMNS_H
+
+#include "chunk.h"
+#include "textbuf.h"
+
+#define NP_COLUMN_BIT(column) (UINT64_C(1) << (column))
+#define NP_COLUMNS_ALL        (NP_COLUMN_BIT(NP_COLUMNS) - 1)
+
+typedef struct np_columns {
+    uint32_t rows;   /* 0 … NP_CHUNK_ROWS */
+    uint64_t loaded; /* bit a column: value[] holds `rows` values */
+    uint64_t
+        ranged;     /* bit a column: low and high are known; they bound the values that are there */
+    uint64_t empty; /* bit a column: every value is NULL */
+    int64_t low[NP_COLUMNS];
+    int64_t high[NP_COLUMNS];
+    int64_t
+        *value[NP_COLUMNS]; /* value[column][row]; meaningless where the present bit is 0; owned */
+} np_columns;
+
+void np_columns_init(np_columns *columns);
+void np_columns_done(np_columns *columns);
+
+/* Gives every column of `mask` (bit a column) room for NP_CHUNK_ROWS values. */
+np_status np_columns_reserve(np_columns *columns, uint64_t mask, np_error *err);
+
+/* `mask` and what is needed to tell NULL in it. */
+uint64_t np_columns_with_present(uint64_t mask);
+
+/* Appends the list of a SELECT over `request r` that np_columns_step reads: the columns of `mask`,
+   and where NP_COLUMN_PRESENT is in it, every column that may be NULL. */
+void np_columns_select(uint64_t mask, np_textbuf *sql);
+
+/* Appends the row on which `statement` stands; `mask` as in np_columns_select. */
+void np_columns_step(np_columns *columns, uint64_t mask, sqlite3_stmt *statement);
+
+/* Sets low, high and empty of every loaded column from its values. */
+void np_columns_measure(np_columns *columns);
+
+static inline bool np_columns_has(const np_columns *columns, int present_bit, uint32_t row)
+{
+    return present_bit < 0 || ((uint64_t)columns->value[NP_COLUMN_PRESENT][row] >> present_bit & 1);
+}
+
+/* The code of connection_state (view_column.h) of a row; CONNECTION_USE, TLS_RESUMED and PRESENT
+ * must be loaded. */
+int np_columns_state(const np_columns *columns, uint32_t row);
+
+#endif
