@@ -226,13 +226,13 @@ void size_people(struct text *out, int64_t bytes)
     text_print(out, unit > 0 && value < 9.95 ? "%.1f %s" : "%.0f %s", value, units[unit]);
 }
 
-enum unit unit_for(int64_t largest_ns)
+enum unit unit_for(int64_t typical_ns)
 {
-    if (largest_ns < 1000)
+    if (typical_ns < 1000)
         return UNIT_NS;
-    if (largest_ns < 100000)
+    if (typical_ns < INT64_C(2000000))
         return UNIT_US;
-    return largest_ns < INT64_C(30000000000) ? UNIT_MS : UNIT_S;
+    return typical_ns < INT64_C(100000000000) ? UNIT_MS : UNIT_S;
 }
 
 const char *unit_name(enum unit unit, bool ascii)
@@ -245,11 +245,7 @@ void duration_in(struct text *out, int64_t duration_ns, enum unit unit)
 {
     static const double per_unit[] = {1, 1e3, 1e6, 1e9};
     double value = (double)duration_ns / per_unit[unit];
-    if (duration_ns == 0 || unit == UNIT_NS)
-        text_print(out, "%.0f", value);
-    else if (value < 0.995)
-        text_print(out, "%.2f",
-                   value < 0.01 ? 0.01 : value); /* what took time is never shown as 0 */
-    else
-        text_print(out, "%.1f", value);
+    double size = value < 0 ? -value : value;
+    int digits = size < 0.0095 ? 3 : size < 9.995 ? 2 : size < 999.95 ? 1 : 0;
+    text_print(out, "%.*f", duration_ns == 0 || unit == UNIT_NS ? 0 : digits, value);
 }

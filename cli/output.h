@@ -43,11 +43,11 @@ bool time_option(const char *text, void *field, char *message, size_t size);
 
 enum unit { UNIT_NS, UNIT_US, UNIT_MS, UNIT_S };
 
-/* The unit a column of durations is shown in, from its largest value. */
-enum unit unit_for(int64_t largest_ns);
+/* The unit a column of durations is shown in, from a typical one of the larger values. */
+enum unit unit_for(int64_t typical_ns);
 const char *unit_name(enum unit unit, bool ascii);
-/* A duration in that unit, three significant figures where it is small, no unit: "0.02", "41.2",
- * "5003.9". */
+/* A duration in that unit, about three figures, no unit behind it: "0.05", "41.2", "5004"; "0" is
+ * nothing but 0. */
 void duration_in(struct text *out, int64_t duration_ns, enum unit unit);
 
 #endif

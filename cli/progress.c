@@ -58,8 +58,7 @@ static void put_count(struct text *out, const struct progress_figures *f)
 /* What stands behind the bar, the most wanted first; parts that have nothing to say stay empty. */
 static void fill_parts(struct text parts[PARTS], const struct progress_figures *f)
 {
-    text_print(&parts[0], "%3.0f %%",
-               part_done(f) * 100 - (part_done(f) < 1 ? 0.49 : 0)); /* 100 % is the end */
+    text_print(&parts[0], "%3d %%", (int)(part_done(f) * 100 + 1e-9)); /* 100 is the end */
     if (f->failed > 0)
         text_print(&parts[3], "failed %" PRIu64, f->failed);
     put_left(&parts[4], f);

@@ -211,37 +211,65 @@ void text_right(struct text *text, const char *string, int cells)
     text_puts(text, string);
 }
 
+struct wrapping {
+    struct text *text;
+    int column, indent, columns;
+    bool line_is_empty;
+};
+
+static void break_line(struct wrapping *w)
+{
+    text_char(w->text, '\n');
+    text_repeat(w->text, " ", w->indent);
+    w->column = w->indent;
+    w->line_is_empty = true;
+}
+
+/* A word; one that is wider than a whole line is broken where the line ends. */
+static void put_word(struct wrapping *w, const char *word, size_t length)
+{
+    const char *end = word + length;
+    while (word < end) {
+        const char *next = word;
+        uint32_t c = character_next(&next);
+        int cells = character_cells(c);
+        if (w->column + cells > w->columns && w->column > w->indent)
+            break_line(w);
+        text_add(w->text, c == TEXT_TIE ? " " : word, (size_t)(next - word));
+        w->column += cells;
+        w->line_is_empty = false;
+        word = next;
+    }
+}
+
 void text_wrap(struct text *text, const char *words, int column, int indent, int columns)
 {
-    bool line_empty = true;
+    struct wrapping w = {text, column, indent, columns, true};
     for (const char *at = words; *at;) {
         size_t length = strcspn(at, " \n");
         char *word = xstrndup(at, length);
         int width = text_width(word);
-        if (!line_empty && column + 1 + width > columns) {
-            text_char(text, '\n');
-            text_repeat(text, " ", indent);
-            column = indent;
-            line_empty = true;
-        }
-        if (!line_empty) {
-            text_char(text, ' ');
-            column++;
-        }
-        text_puts(text, word);
         free(word);
-        column += width;
-        line_empty = false;
-        at += length;
-        if (*at == '\n') {
-            text_char(text, '\n');
-            text_repeat(text, " ", indent);
-            column = indent;
-            line_empty = true;
+        if (!w.line_is_empty && w.column + 1 + width > columns)
+            break_line(&w);
+        if (!w.line_is_empty) {
+            text_char(text, ' ');
+            w.column++;
         }
+        put_word(&w, at, length);
+        at += length;
+        if (*at == '\n')
+            break_line(&w);
         at += *at != '\0';
         at += strspn(at, " ");
     }
+}
+
+void text_tie(struct text *text, size_t from)
+{
+    for (size_t i = from; i < text->length; i++)
+        if (text->data[i] == ' ')
+            text->data[i] = TEXT_TIE;
 }
 
 void text_outside(struct text *text, const char *string, bool ascii)

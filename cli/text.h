@@ -41,6 +41,11 @@ int text_cut(struct text *text, const char *string, int cells, bool ascii);
 /* Adds a string filled up with blanks to `cells` (never cut): behind it, or in front of it. */
 void text_left(struct text *text, const char *string, int cells);
 void text_right(struct text *text, const char *string, int cells);
+/* A blank at which no line is broken; text_wrap makes it an ordinary one. */
+#define TEXT_TIE '\x01'
+/* Makes ties of the blanks behind text->data[from]: a number and its unit stay together. */
+void text_tie(struct text *text, size_t from);
+
 /* Adds words wrapped at `columns`; the first line goes on where the line stands (`column` cells are
  * used), further ones start at `indent`. */
 void text_wrap(struct text *text, const char *words, int column, int indent, int columns);

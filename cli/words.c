@@ -1,0 +1,268 @@
+/* What codes and details of a trace are in words. */
+#include "words.h"
+#include "json.h"
+#include "output.h"
+#include <inttypes.h>
+#include <netphase/text.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct word {
+    const char *code, *words;
+};
+
+static const struct word new_because_words[] = {
+    {"first",          "first to this origin"                         },
+    {"forced",         "a fresh one was asked for"                    },
+    {"all_busy",       "all others were busy"                         },
+    {"peer_closed",    "the peer had closed the idle one"             },
+    {"dead_on_reuse",  "the idle one turned out dead when it was used"},
+    {"too_old",        "the idle one was too old"                     },
+    {"options_differ", "the idle one was made with other options"     },
+    {"proxy_differs",  "the idle one goes through another proxy"      },
+    {"evicted",        "the idle one had been closed to make room"    },
+    {"unknown",        "not known"                                    },
+};
+
+const char *words_new_because(const char *code)
+{
+    for (size_t i = 0; i < sizeof new_because_words / sizeof new_because_words[0]; i++)
+        if (strcmp(code, new_because_words[i].code) == 0)
+            return new_because_words[i].words;
+    return code;
+}
+
+static void put_duration(struct text *out, int64_t duration_ns, bool ascii)
+{
+    char duration[32];
+    size_t from = out->length;
+    text_outside(out, np_duration_text(duration_ns, duration, sizeof duration), ascii);
+    text_tie(out, from);
+}
+
+/* "; " between parts. */
+static void separate(struct text *out)
+{
+    if (out->length > 0)
+        text_puts(out, "; ");
+}
+
+void words_failure(struct text *out, const np_row *row, bool ascii)
+{
+    if (!row->failed)
+        return;
+    const char *class_name =
+        row->web_status > 0 ? np_web_status_name((np_web_status)row->web_status) : row->outcome;
+    text_outside(out, class_name, ascii);
+    if (row->error[0]) {
+        text_puts(out, ": ");
+        text_outside(out, row->error, ascii);
+    }
+    if (row->error_code != 0) {
+        text_puts(out, " (");
+        text_outside(out, row->error_layer[0] ? row->error_layer : "code", ascii);
+        text_print(out, " %d)", row->error_code);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------
+ * phases */
+
+static void dns_words(struct text *out, const np_row *row)
+{
+    enum { FLAG_DNS_CACHED = 64 }; /* requests.flags, documented with the schema */
+    if (row->flags & FLAG_DNS_CACHED)
+        text_puts(out, "from the cache");
+    else if (row->dns_queries > 0)
+        text_print(out, row->dns_queries == 1 ? "1 query" : "%d queries", row->dns_queries);
+}
+
+static void connect_words(struct text *out, const np_row *row, bool ascii)
+{
+    text_outside(out, row->remote, ascii);
+    if (row->connect_attempts > 1) {
+        separate(out);
+        text_print(out, "%d attempts", row->connect_attempts);
+    }
+}
+
+static void tls_words(struct text *out, const np_request_detail *request, bool ascii)
+{
+    const np_connection_info *connection = request->connection;
+    text_outside(out, request->row.tls_version, ascii);
+    if (!connection)
+        return;
+    if (connection->tls_resumed >= 0) {
+        if (out->length > 0)
+            text_puts(out, ", ");
+        text_puts(out, connection->tls_resumed ? "resumed" : "not resumed");
+    }
+    if (connection->alpn[0]) {
+        text_puts(out, ", ");
+        text_outside(out, connection->alpn, ascii);
+    }
+}
+
+static void bytes_words(struct text *out, int64_t bytes, int64_t application_ns, const char *blame,
+                        bool ascii)
+{
+    if (bytes > 0)
+        size_people(out, bytes);
+    if (application_ns > 0) {
+        separate(out);
+        text_puts(out, blame);
+        put_duration(out, application_ns, ascii);
+    }
+}
+
+void words_phase(struct text *out, const np_request_detail *request, np_phase phase, bool ascii)
+{
+    const np_row *row = &request->row;
+    switch (phase) {
+    case NP_PHASE_PROXY:
+        text_outside(out, row->proxy[0] ? row->proxy : "direct", ascii);
+        break;
+    case NP_PHASE_DNS:
+        dns_words(out, row);
+        break;
+    case NP_PHASE_CONNECT:
+        connect_words(out, row, ascii);
+        break;
+    case NP_PHASE_TUNNEL:
+        text_outside(out, row->proxy, ascii);
+        break;
+    case NP_PHASE_TLS:
+        tls_words(out, request, ascii);
+        break;
+    case NP_PHASE_SEND:
+        bytes_words(out, row->sent_bytes, row->send_application_ns, "the program gave no data for ",
+                    ascii);
+        break;
+    case NP_PHASE_RECEIVE:
+        bytes_words(out, row->received_bytes, row->receive_application_ns,
+                    "the program took no data for ", ascii);
+        break;
+    case NP_PHASE_GAP:
+        text_puts(out, "not attributed to any phase");
+        break;
+    case NP_PHASE_QUEUE:
+    case NP_PHASE_WAIT:
+        break;
+    }
+}
+
+/* -------------------------------------------------------------------------------------------------
+ * spans */
+
+static bool ends_in(const char *text, const char *end)
+{
+    size_t length = strlen(text);
+    size_t end_length = strlen(end);
+    return length > end_length && strcmp(text + length - end_length, end) == 0;
+}
+
+/* Keys whose value says enough. */
+static bool speaks_for_itself(const char *key)
+{
+    static const char *const keys[] = {"server", "address", "addresses", "remote",  "transport",
+                                       "rcode",  "result",  "proxies",   "version", "error",
+                                       "reason", "url",     "alpn"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        if (strcmp(key, keys[i]) == 0)
+            return true;
+    return false;
+}
+
+/* The key without its last `cut` bytes, underscores as blanks, and a blank. */
+static void put_key(struct text *out, const char *key, size_t cut, bool ascii)
+{
+    struct text words = {0};
+    text_add(&words, key, strlen(key) - cut);
+    for (size_t i = 0; i < words.length; i++)
+        if (words.data[i] == '_')
+            words.data[i] = ' ';
+    text_outside(out, text_string(&words), ascii);
+    text_char(out, ' ');
+    text_done(&words);
+}
+
+/* Brackets and quotes off, a blank behind each comma. */
+static void put_list(struct text *out, const char *value, bool ascii)
+{
+    struct text words = {0};
+    for (const char *at = value; *at; at++) {
+        if (!strchr("[]{}\"", *at))
+            text_char(&words, *at);
+        if (*at == ',' && at[1] != ' ')
+            text_char(&words, ' ');
+    }
+    text_outside(out, text_string(&words), ascii);
+    text_done(&words);
+}
+
+static void put_member(struct text *out, const struct json_member *member, bool ascii)
+{
+    size_t from = out->length;
+    bool is_number = member->kind == 'n';
+    long long number = is_number ? strtoll(member->value, NULL, 10) : 0;
+    if (is_number && ends_in(member->key, "_ns")) {
+        put_key(out, member->key, 3, ascii);
+        put_duration(out, number, ascii);
+    } else if (is_number && ends_in(member->key, "_bytes")) {
+        put_key(out, member->key, 6, ascii);
+        size_people(out, number);
+        text_tie(out, from);
+    } else if (is_number && ends_in(member->key, "_s")) {
+        put_key(out, member->key, 2, ascii);
+        text_print(out, "%lld s", number);
+        text_tie(out, from);
+    } else if (is_number && ends_in(member->key, "_ms")) {
+        put_key(out, member->key, 3, ascii);
+        text_print(out, "%lld ms", number);
+        text_tie(out, from);
+    } else if (is_number && strcmp(member->key, "errno") == 0) {
+        text_outside(out, number > 0 && number < 4096 ? strerror((int)number) : member->value,
+                     ascii);
+    } else if (member->kind == 'b') {
+        put_key(out, member->key, 0, ascii);
+        out->length--; /* the key alone says it */
+    } else {
+        if (!speaks_for_itself(member->key))
+            put_key(out, member->key, 0, ascii);
+        if (member->kind == '[' || member->kind == '{')
+            put_list(out, member->value, ascii);
+        else
+            text_outside(out, member->value, ascii);
+    }
+}
+
+static bool says_nothing(const struct json_member *member)
+{
+    return member->kind == '0' || strcmp(member->value, "false") == 0 ||
+           strcmp(member->value, "[]") == 0 || (member->kind == 's' && !member->value[0]);
+}
+
+static void put_detail(struct text *out, const char *detail, bool ascii)
+{
+    bool is_first = true;
+    struct json_member member;
+    while (json_member_next(&detail, &member)) {
+        if (says_nothing(&member))
+            continue;
+        if (out->length > 0)
+            text_puts(out, is_first ? ": " : ", ");
+        put_member(out, &member, ascii);
+        is_first = false;
+    }
+}
+
+void words_span(struct text *out, const np_span *span, bool ascii)
+{
+    text_outside(out, span->name, ascii);
+    if (span->outcome[0] && strcmp(span->outcome, "ok") != 0) {
+        if (out->length > 0)
+            text_char(out, ' ');
+        text_outside(out, span->outcome, ascii);
+    }
+    put_detail(out, span->detail, ascii);
+}

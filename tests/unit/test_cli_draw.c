@@ -1,0 +1,348 @@
+/* The waterfall and the report as people see them. */
+#include "json.h"
+#include "report_view.h"
+#include "sample_request.h"
+#include "waterfall.h"
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* -----------------------------------------------------------------------------------------------
+ * geometry */
+
+Test(cli_waterfall, ticks_are_round_and_far_enough_apart)
+{
+    cr_expect_eq(waterfall_tick_ns(533700000, 52, 8), 100000000);
+    cr_expect_eq(waterfall_tick_ns(533700000, 30, 8), 200000000);
+    cr_expect_eq(waterfall_tick_ns(1, 40, 8), 1);
+    for (int64_t total_ns = 1; total_ns < INT64_MAX / 7; total_ns *= 7) {
+        int64_t tick_ns = waterfall_tick_ns(total_ns, 40, 8);
+        cr_expect_geq((double)tick_ns / (double)total_ns * 40, 8.0);
+        int64_t lead = tick_ns;
+        while (lead % 10 == 0)
+            lead /= 10;
+        cr_expect(lead == 1 || lead == 2 || lead == 5, "%lld", (long long)tick_ns);
+    }
+    cr_expect_gt(waterfall_tick_ns(INT64_MAX, 40, 8), 0);
+}
+
+Test(cli_waterfall, instants_map_to_eighths_and_stay_inside)
+{
+    cr_expect_eq(waterfall_eighths(0, 1000, 10), 0);
+    cr_expect_eq(waterfall_eighths(500, 1000, 10), 40);
+    cr_expect_eq(waterfall_eighths(1000, 1000, 10), 80);
+    cr_expect_eq(waterfall_eighths(-5, 1000, 10), 0);
+    cr_expect_eq(waterfall_eighths(INT64_MAX, 1000, 10), 80);
+    cr_expect_eq(waterfall_eighths(5, 0, 10), 0);
+}
+
+static void assert_bar(const struct look *look, int from, int to, int cells, const char *expected)
+{
+    struct text text = {0};
+    int used = look_bar(look, &text, ROLE_PHASE + NP_PHASE_TLS, 't', from, to, cells);
+    cr_expect_str_eq(text_string(&text), expected, "%d-%d: '%s'", from, to, text_string(&text));
+    cr_expect_eq(used, text_width(text_string(&text)));
+    text_done(&text);
+}
+
+Test(cli_waterfall, bars_have_parts_of_cells_at_both_ends)
+{
+    struct look look = {.columns = 80};
+    assert_bar(&look, 0, 8, 4, "█");
+    assert_bar(&look, 0, 11, 4, "█▍");
+    assert_bar(&look, 0, 0, 4, "▏");
+    assert_bar(&look, 12, 24, 4, " ▐█");
+    assert_bar(&look, 12, 16, 4, " ▐");
+    assert_bar(&look, 32, 40, 4, "   ▕");
+    assert_bar(&look, 0, 1000, 4, "████");
+    look.ascii = true;
+    assert_bar(&look, 0, 1, 4, "t");
+    assert_bar(&look, 12, 24, 4, " tt");
+    assert_bar(&look, 12, 25, 4, " ttt");
+}
+
+Test(cli_waterfall, colours_are_only_there_where_asked)
+{
+    struct look look = {.columns = 80, .colors = 256};
+    assert_bar(&look, 0, 8, 4, "\033[38;5;74m█\033[0m");
+    look.colors = 8;
+    assert_bar(&look, 0, 8, 4, "\033[36m█\033[0m");
+}
+
+/* ------------------------------------------------------------------------------------------------
+ * pictures */
+
+static void assert_picture(const np_request_detail *request, const struct look *look,
+                           const char *expected)
+{
+    struct text out = {0};
+    waterfall_write(request, look, &out);
+    cr_assert_str_eq(text_string(&out), expected, "found:\n%s\nexpected:\n%s", text_string(&out),
+                     expected);
+    text_done(&out);
+}
+
+Test(cli_waterfall, a_reused_connection_has_no_set_up)
+{
+    struct look look = {.columns = 80};
+    assert_picture(
+        sample_reused(), &look,
+        /* picture REUSED */
+        "#119  GET https://api.example/v1/items  →  200  h2  1.3 kB\n"
+        "2026-11-23 12:04:29.118 UTC    total 1000 µs, setup 45.0 µs\n"
+        "\n"
+        "         0         200        400       600        800        1000 µs\n"
+        "queue    ██▍                                                     45.0\n"
+        "send       █                                                     12.0\n"
+        "wait        ██████████████████████████████████████████▋         803.0\n"
+        "receive                                               ▐███████  140.0   1.3 kB\n"
+        "\n"
+        "reused connection 7, request 2 on it        caller held 6.00 µs\n");
+}
+
+Test(cli_waterfall, spans_stand_below_their_phase_and_their_parent)
+{
+    struct look look = {.columns = 120, .ascii = true};
+    assert_picture(
+        sample_request(), &look,
+        /* picture REQUEST */
+        "#118  GET https://api.example/v1/items  ->  200  h2  1.3 kB\n"
+        "2026-11-23 12:04:29.118 UTC    total 533.7 ms, setup 411.9 ms\n"
+        "\n"
+        "             0         100        200        300       400        500 ms    ms\n"
+        "queue        q                                                            0.10\n"
+        "proxy        pppppppppppppppppppppp                                     201.7    "
+        "http://px1.corp:3128\n"
+        "  pac_fetch  |                                                            0      "
+        "http://wpad.corp/wpad.dat skipped:\n"
+        "                                                                                 cached\n"
+        "  pac_eval   |--------------------|                                     199.8    lookups "
+        "3, script 1.2 ms\n"
+        "    lookup   |-------------------|                                      187.2    "
+        "api.example A timeout: 10.0.0.1:53,\n"
+        "                                                                                 attempt "
+        "2\n"
+        "dns                               d                                       1.10   1 query\n"
+        "  query                           |                                       1.00   A "
+        "px1.corp: 10.0.0.7, ttl 60 s\n"
+        "connect                           ccc                                    20.3    "
+        "10.0.0.7:3128; 2 attempts\n"
+        "  attempt                         |-|                                    20.1    "
+        "10.0.0.7:3128\n"
+        "  attempt                          ||                                    13.0    "
+        "[2001:db8::7]:3128 abandoned\n"
+        "tunnel                              xxxx                                 20.9    "
+        "http://px1.corp:3128\n"
+        "tls                                    tttttttttttttttttt               167.8    1.3, not "
+        "resumed, h2\n"
+        "  verify                               |..............................    -      "
+        "unfinished\n"
+        "  ca_load                              |-----|                           61.0\n"
+        "send                                                     s                0.10\n"
+        "wait                                                     wwwwwwwwwwww   112.4\n"
+        "receive                                                              r    9.30   1.3 kB\n"
+        "gap                                                                       0.02   not "
+        "attributed to any phase\n"
+        "\n"
+        "new connection 7 because: first to this origin, through http://px1.corp:3128        "
+        "caller held 6.00 us\n");
+}
+
+Test(cli_waterfall, a_failure_is_told_in_words_and_made_harmless)
+{
+    struct look look = {.columns = 100, .colors = 0};
+    struct text out = {0};
+    waterfall_write(sample_failed(), &look, &out);
+    cr_expect_not_null(strstr(text_string(&out), "✗ timeout"), "%s", text_string(&out));
+    cr_expect_not_null(strstr(text_string(&out), "no answer from 192.0.2.9:443"), "%s",
+                       text_string(&out));
+    cr_expect_not_null(strstr(text_string(&out), "(os 110)"), "%s", text_string(&out));
+    cr_expect_not_null(strstr(text_string(&out), "no connection was ready"), "%s",
+                       text_string(&out));
+    cr_expect_null(strchr(text_string(&out), '\033'));
+    text_done(&out);
+}
+
+/* No line is wider than the screen but those whose words cannot be broken; nothing is lost at any
+ * width. */
+Test(cli_waterfall, lines_fit_from_80_columns_on)
+{
+    for (int columns = 80; columns <= 240; columns += 5) {
+        struct look look = {.columns = columns};
+        struct text out = {0};
+        waterfall_write(sample_request(), &look, &out);
+        cr_expect_not_null(strstr(text_string(&out), "10.0.0.1:53"));
+        char *copy = strdup(text_string(&out));
+        char *rest = copy;
+        for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n"))
+            cr_expect_leq(text_width(line), columns, "%d: %s", columns, line);
+        free(copy);
+        text_done(&out);
+    }
+}
+
+Test(cli_waterfall, hostile_spans_are_drawn_without_harm)
+{
+    enum { COUNT = 2500 };
+    np_span *spans = calloc(COUNT, sizeof *spans);
+    for (int i = 0; i < COUNT; i++)
+        spans[i] = (np_span){.id = i + 1,
+                             .parent_id = i,
+                             .start_ns = i % 2 ? INT64_MIN : INT64_MAX,
+                             .duration_ns = i % 3 ? INT64_MAX : -1,
+                             .phase = NP_PHASE_DNS,
+                             .kind = "\033[2J",
+                             .name = "\n\n",
+                             .outcome = "?",
+                             .detail = "{\"a\": [[[[{"};
+    spans[0].parent_id = 3; /* a circle */
+    np_request_detail request = *sample_request();
+    request.spans = spans;
+    request.span_count = COUNT;
+    struct look look = {.columns = 80};
+    struct text out = {0};
+    waterfall_write(&request, &look, &out);
+    cr_expect_null(strchr(text_string(&out), '\033'));
+    cr_expect_not_null(strstr(text_string(&out), "and 1500 more spans"), "%s", text_string(&out));
+    text_done(&out);
+    free(spans);
+}
+
+/* --------------------------------------------------------------------------------------------------
+ * report */
+
+Test(cli_report, table_has_units_shares_and_dashes)
+{
+    struct look look = {.columns = 80};
+    struct text out = {0};
+    report_table(sample_report(), 3, &look, &out);
+    cr_assert_str_eq(
+        text_string(&out),
+        /* picture REPORT */
+        "netphase.db · run 3 · 2026-11-23 12:04:26 … 12:04:31 UTC ·\n"
+        "  200 requests, 1 failed · commit=4be1c09\n"
+        "\n"
+        "https://api.example:443 · GET · new connections · 192 requests, 1 failed\n"
+        "  phase      n     min     p50     p95      p99      max ms  share of total\n"
+        "  queue    192   0.02     0.05    0.31     0.92     1.40     ▏ <0.1 %\n"
+        "  proxy    192  41.0     66.2   201.7    398.1    402.3      ██▋ 22 %\n"
+        "  dns      192   0.80     1.10  121.4   5004     5004        █ 8.0 %\n"
+        "  connect  192  19.8     20.2    21.0    220.9    221.3      ▉ 7.0 %\n"
+        "  tunnel   192  20.1     20.6    22.9     40.2     41.0      ▉ 7.0 %\n"
+        "  tls      191  41.2     93.4   140.9    151.3    190.2      ███▊ 31 %\n"
+        "  setup    192   0.10   212.0   600.9   5401     5478        ········· 75 %\n"
+        "  send     191   0.03     0.05    0.11     0.30     0.32     ▏ <0.1 %\n"
+        "  wait     191  60.2     71.8    88.0    141.9    160.4      ██▌ 21 %\n"
+        "  receive  191   0.30     1.20    9.70    20.9     21.5      ▌ 3.9 %\n"
+        "  gap      180   0.001    0.01    0.03     0.05     0.09     ▏ <0.1 %\n"
+        "  total    192  62.1    296.9   688.3   5480     5553\n"
+        "  the caller was held p50 6.00, max 31.0 µs\n"
+        "\n"
+        "https://api.example:443 · GET · reused connections · 8 requests\n"
+        "  phase    n    min    p50     p95     p99     max µs  share of total\n"
+        "  queue    8    0     20.0    50.0    50.0    50.0     ▍ 2.0 %\n"
+        "  proxy    –\n"
+        "  dns      –\n"
+        "  connect  –\n"
+        "  tunnel   –\n"
+        "  tls      –\n"
+        "  setup    8    0     20.0    50.0    50.0    50.0     · 2.0 %\n"
+        "  send     8   20.0   30.0    50.0    50.0    50.0     ▌ 3.0 %\n"
+        "  wait     8  400.0  810.0  1200    1200    1200       ███████████████▎ 85 %\n"
+        "  receive  8   20.0  110.0   300.0   300.0   300.0     █▊ 10 %\n"
+        "  gap      –\n"
+        "  total    8  500.0  970.0  1500    1500    1500\n",
+        "found:\n%s", text_string(&out));
+    text_done(&out);
+}
+
+Test(cli_report, table_fits_the_width_and_ascii_is_ascii)
+{
+    for (int columns = 80; columns <= 240; columns += 5) {
+        struct look look = {.columns = columns, .ascii = columns % 2 == 0};
+        struct text out = {0};
+        report_table(sample_report(), 0, &look, &out);
+        for (size_t i = 0; look.ascii && i < out.length; i++)
+            cr_expect_lt((unsigned char)out.data[i], 0x80);
+        char *copy = strdup(text_string(&out));
+        char *rest = copy;
+        for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n"))
+            cr_expect_leq(text_width(line), columns, "%d: %s", columns, line);
+        free(copy);
+        text_done(&out);
+    }
+}
+
+Test(cli_report, lost_events_are_told_first)
+{
+    np_report report = *sample_report();
+    report.dropped = 1204;
+    struct look look = {.columns = 80};
+    struct text out = {0};
+    report_table(&report, 0, &look, &out);
+    cr_expect_not_null(strstr(text_string(&out), "1,204 events were lost"), "%s",
+                       text_string(&out));
+    text_done(&out);
+}
+
+Test(cli_report, an_empty_report_says_so)
+{
+    np_report report = {.file = "x.db", .labels = "{}"};
+    struct look look = {.columns = 80, .ascii = true};
+    struct text out = {0};
+    report_table(&report, 0, &look, &out);
+    cr_expect_str_eq(text_string(&out), "x.db | 0 runs | 0 requests\n\nno requests match\n", "%s",
+                     text_string(&out));
+    text_done(&out);
+}
+
+Test(cli_report, json_is_valid_and_leaves_out_what_did_not_happen)
+{
+    struct text out = {0};
+    report_json(sample_report(), &out);
+    cr_assert(json_valid(out.data, out.length), "%s", text_string(&out));
+    cr_expect_not_null(strstr(text_string(&out), "\"schema\": \"netphase.report/1\""));
+    const char *reused = strstr(text_string(&out), "\"connection_state\": \"reused\"");
+    cr_assert_not_null(reused);
+    cr_expect_null(strstr(reused, "\"dns\""));
+    text_done(&out);
+}
+
+Test(cli_report, csv_has_as_many_cells_in_every_row)
+{
+    struct text out = {0};
+    report_csv(sample_report(), &out);
+    char *copy = strdup(text_string(&out));
+    char *rest = copy;
+    int rows = 0;
+    for (char *line = strsep(&rest, "\r\n"); line; line = strsep(&rest, "\r\n")) {
+        if (!*line)
+            continue;
+        int commas = 0;
+        for (const char *at = line; *at; at++)
+            commas += *at == ',';
+        cr_expect_eq(commas, 17, "%s", line);
+        rows++;
+    }
+    cr_expect_eq(rows, 1 + 2 * REPORT_ROWS);
+    free(copy);
+    text_done(&out);
+}
+
+Test(cli_report, markdown_escapes_what_came_from_outside)
+{
+    static const char *const by[] = {"path"};
+    static const char *const values[] = {"/<b>|`x`"};
+    np_report report = *sample_report();
+    np_report_group group = report.groups[1];
+    group.by = values;
+    report.by = by;
+    report.by_count = 1;
+    report.groups = &group;
+    report.group_count = 1;
+    struct text out = {0};
+    report_markdown(&report, 0, &out);
+    cr_expect_null(strstr(text_string(&out), "<b>"), "%s", text_string(&out));
+    cr_expect_not_null(strstr(text_string(&out), "| **total** |"), "%s", text_string(&out));
+    text_done(&out);
+}
