@@ -1,8 +1,9 @@
 /* netphase-lab: a private network to try things on. `netphase` executes it; it speaks in the name
  * of `netphase VERB`. */
 #include "../verb_help.h"
+#include "verb_lab.h"
 
-static const struct verb *const verbs[] = {&verb_help, NULL};
+static const struct verb *const verbs[] = {&verb_lab, &verb_help, NULL};
 
 int main(int argc, char **argv)
 {
