@@ -1,0 +1,202 @@
+/* One attempt of the race. Floor 2; loop thread only. */
+#include "attempt.h"
+
+#include "clock.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct np_attempt {
+    np_loop *loop;
+    np_attempt_spec spec;
+    int fd;
+    np_loop_watch *watch;
+    uint32_t span;
+    np_attempt_fn fn;
+    void *user;
+};
+
+static np_span_outcome outcome_of(int error_number)
+{
+    switch (error_number) {
+    case 0:
+        return NP_SPAN_OK;
+    case ECONNREFUSED:
+        return NP_SPAN_REFUSED;
+    case ETIMEDOUT:
+        return NP_SPAN_TIMEOUT;
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case EADDRNOTAVAIL:
+    case EAFNOSUPPORT:
+    case ENETDOWN:
+    case EHOSTDOWN:
+        return NP_SPAN_UNREACHABLE;
+    default:
+        return NP_SPAN_FAILED;
+    }
+}
+
+static bool is_traced(const np_attempt *attempt)
+{
+    return attempt->spec.seat.producer && attempt->spec.seat.request != 0;
+}
+
+static void span_begin(np_attempt *attempt, uint64_t now_ns)
+{
+    const np_span_seat *seat = &attempt->spec.seat;
+    char name[NP_ADDRESS_TEXT];
+    if (!is_traced(attempt))
+        return;
+    attempt->span = np_emit_span_begin(seat->producer, now_ns, seat->request, seat->connection,
+                                       NP_PHASE_CONNECT, NP_SPAN_ATTEMPT, seat->parent,
+                                       np_address_text(&attempt->spec.address, name));
+}
+
+static void span_end(np_attempt *attempt, uint64_t now_ns, np_span_outcome outcome,
+                     const char *detail)
+{
+    np_emit_span_end(attempt->spec.seat.producer, now_ns, attempt->spec.seat.request, attempt->span,
+                     outcome, detail);
+    attempt->span = 0;
+}
+
+static void span_end_error(np_attempt *attempt, uint64_t now_ns, int error_number)
+{
+    char detail[64] = "";
+    const char *name = error_number ? strerrorname_np(error_number) : NULL;
+    if (name)
+        (void)snprintf(detail, sizeof detail, "{\"errno\":\"%s\"}", name);
+    else if (error_number)
+        (void)snprintf(detail, sizeof detail, "{\"errno\":\"%d\"}", error_number);
+    span_end(attempt, now_ns, outcome_of(error_number), detail[0] ? detail : NULL);
+}
+
+/* -1: errno says why. */
+static int open_socket(const np_address *address)
+{
+    const int fd =
+        socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+    const int on = 1;
+    if (fd >= 0)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* without it only slower */
+    return fd;
+}
+
+static int call_connect(const np_attempt *attempt, int fd)
+{
+    const np_address *address = &attempt->spec.address;
+    const socklen_t size = np_address_size(address);
+    return attempt->spec.connect ? attempt->spec.connect(fd, &address->any, size)
+                                 : connect(fd, &address->any, size);
+}
+
+/* The result of the connect() that is under way, without calling it again. */
+static int connect_result(int fd, unsigned ready)
+{
+    int error_number = 0;
+    socklen_t size = sizeof error_number;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error_number, &size) != 0)
+        return errno;
+    if (error_number != 0 || !(ready & NP_LOOP_ERROR))
+        return error_number;
+    np_address peer; /* an error was signalled, and somebody has read it: is it connected? */
+    size = sizeof peer;
+    return getpeername(fd, &peer.any, &size) == 0 ? 0 : ENOTCONN;
+}
+
+static void on_ready(int fd, unsigned ready, uint64_t now_ns, void *user)
+{
+    np_attempt *attempt = user;
+    const int error_number = connect_result(fd, ready);
+    span_end_error(attempt, now_ns, error_number);
+    np_loop_watch_stop(attempt->watch);
+    if (error_number != 0)
+        close(fd);
+    const np_attempt_fn fn = attempt->fn;
+    void *owner = attempt->user;
+    fn(attempt, error_number, error_number ? -1 : fd, now_ns, owner);
+    free(attempt);
+}
+
+static np_attempt_status fail_at_once(np_attempt *attempt, int failure, int *error_number)
+{
+    span_end_error(attempt, np_now(), failure);
+    if (attempt->fd >= 0)
+        close(attempt->fd);
+    free(attempt);
+    *error_number = failure;
+    return NP_ATTEMPT_FAILED;
+}
+
+static np_attempt_status hand_over_unconnected(np_attempt *attempt, int *fd, int *error_number)
+{
+    *fd = open_socket(&attempt->spec.address);
+    if (*fd < 0)
+        return fail_at_once(attempt, errno, error_number);
+    span_end(attempt, np_now(), NP_SPAN_OK, "{\"source\":\"curl\"}");
+    free(attempt);
+    return NP_ATTEMPT_UNCONNECTED;
+}
+
+/* Makes the socket and calls connect() on it: 0, or errno. */
+static int connect_once(np_attempt *attempt, bool is_first)
+{
+    attempt->fd = open_socket(&attempt->spec.address);
+    const int open_error = attempt->fd < 0 ? errno : 0;
+    const uint64_t now_ns = np_now();
+    if (is_first && attempt->spec.begins_phase && open_error == 0 && is_traced(attempt))
+        np_emit_phase_begin(attempt->spec.seat.producer, now_ns, attempt->spec.seat.request,
+                            NP_PHASE_CONNECT, NP_SOURCE_SYSCALL);
+    if (is_first)
+        span_begin(attempt, now_ns);
+    if (open_error != 0)
+        return open_error;
+    return call_connect(attempt, attempt->fd) == 0 ? 0 : errno;
+}
+
+np_attempt_status np_attempt_start(np_loop *loop, const np_attempt_spec *spec, np_attempt_fn fn,
+                                   void *user, np_attempt **out, int *fd, int *error_number)
+{
+    *out = NULL;
+    *fd = -1;
+    *error_number = ENOMEM;
+    np_attempt *attempt = calloc(1, sizeof *attempt);
+    if (!attempt)
+        return NP_ATTEMPT_FAILED;
+    *attempt = (np_attempt){.loop = loop, .spec = *spec, .fd = -1, .fn = fn, .user = user};
+    int rc = connect_once(attempt, true);
+    if (rc == 0) {
+        close(attempt->fd);
+        rc = connect_once(attempt, false);
+    }
+    if (rc == 0) {
+        close(attempt->fd);
+        attempt->fd = -1;
+        return hand_over_unconnected(attempt, fd, error_number);
+    }
+    if (rc != EINPROGRESS)
+        return fail_at_once(attempt, rc, error_number);
+    attempt->watch = np_loop_watch_start(loop, attempt->fd, NP_LOOP_WRITE, on_ready, attempt);
+    if (!attempt->watch)
+        return fail_at_once(attempt, ENOMEM, error_number);
+    *out = attempt;
+    return NP_ATTEMPT_RUNNING;
+}
+
+void np_attempt_cancel(np_attempt *attempt, uint64_t now_ns)
+{
+    span_end(attempt, now_ns, NP_SPAN_ABANDONED, NULL);
+    np_loop_watch_stop(attempt->watch);
+    close(attempt->fd);
+    free(attempt);
+}
+
+const np_address *np_attempt_address(const np_attempt *attempt)
+{
+    return &attempt->spec.address;
+}
