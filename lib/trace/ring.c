@@ -321,8 +321,9 @@ static void write_header(np_ring *ring, struct header *header)
     np_random_bytes(&ring->hash_seed, sizeof ring->hash_seed);
 
     memcpy(ring->map, header, sizeof *header);
-    /* The magic comes last: a file that has it has everything else. */
-    atomic_thread_fence(memory_order_release);
+    /* The magic comes last: a file that has it has everything else. Nobody reads beside us while we
+       hold the lock, so only the order in which a kill would find the stores counts. */
+    atomic_signal_fence(memory_order_release);
     memcpy(ring->map, MAGIC, sizeof header->magic);
 }
 

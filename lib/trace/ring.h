@@ -64,6 +64,24 @@ typedef struct np_ring_producer {         /* the first member of np_ring: what a
     uint64_t mask;
 } np_ring_producer;
 
+/* Field by field: the compiler then builds an event of constants and registers in the slot itself. Copied as a whole it is made on the
+   stack in small stores and read back in large loads, which waits for the stores to retire: 20 ns an event. */
+static inline void np_ring_fill(np_event *slot, const np_event *event)
+{
+    slot->time_ns = event->time_ns;
+    slot->request = event->request;
+    slot->connection = event->connection;
+    slot->span = event->span;
+    slot->type = event->type;
+    slot->source = event->source;
+    slot->uncertainty = event->uncertainty;
+    slot->word[0] = event->word[0];
+    slot->word[1] = event->word[1];
+    slot->word[2] = event->word[2];
+    slot->word[3] = event->word[3];
+    slot->word[4] = event->word[4];
+}
+
 /* Never waits, never allocates. false: full, the event was dropped and counted. */
 static inline bool np_ring_push(np_ring *ring, const np_event *event)
 {
@@ -75,7 +93,7 @@ static inline bool np_ring_push(np_ring *ring, const np_event *event)
             return false;
         }
     }
-    p->slots[p->head & p->mask] = *event;
+    np_ring_fill(&p->slots[p->head & p->mask], event);
     p->head++;
     atomic_store_explicit(&p->shared->head, p->head, memory_order_release); /* pairs with np_ring_read: the slot is filled */
     return true;
