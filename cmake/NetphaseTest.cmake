@@ -44,6 +44,8 @@ function(np_link_floors target)
       list(APPEND all np_base np_trace np_store np_analyze)
     elseif(floor STREQUAL "np_net")
       list(APPEND all np_base np_trace np_net)
+    elseif(floor STREQUAL "np_request") # with np_net, or with a fake engine
+      list(APPEND all np_base np_trace np_request)
     else()
       list(APPEND all ${floor})
     endif()

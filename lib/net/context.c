@@ -1,0 +1,303 @@
+/*
+ * A context: makes loop, dialer, engine and callback pool, and takes them down in the one order
+ * that loses nothing. Floor 2.
+ *
+ * Shut-down (AR-12), on the thread that frees: no new requests -> every request is aborted,
+ * callbacks run -> the loop's last task frees engine and dialer -> the loop's thread is joined ->
+ * the pool runs what is queued and is joined -> the ring goes back to the trace.
+ */
+#include "context.h"
+#include "clock.h"
+#include "fail.h"
+#include "request.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* --- references and requests --- */
+
+void np_context_release(np_context *context)
+{
+    /* acquire and release: the last one frees what all the others used */
+    if (atomic_fetch_sub_explicit(&context->references, 1, memory_order_acq_rel) != 1)
+        return;
+    np_callback_pool_free(context->pool);
+    np_body_store_done(&context->bodies);
+    pthread_mutex_destroy(&context->lock);
+    free(context);
+}
+
+bool np_context_link_request(np_context *context, np_context_link *link)
+{
+    pthread_mutex_lock(&context->lock);
+    const bool accepted = !np_context_is_disposed(context);
+    if (accepted) {
+        *link = (np_context_link){
+            .next = &context->requests, .previous = context->requests.previous, .linked = true};
+        link->previous->next = link;
+        context->requests.previous = link;
+    }
+    pthread_mutex_unlock(&context->lock);
+    return accepted;
+}
+
+/* With the lock held. */
+static void unlink_locked(np_context_link *link)
+{
+    if (!link->linked)
+        return;
+    link->previous->next = link->next;
+    link->next->previous = link->previous;
+    link->linked = false;
+}
+
+void np_context_unlink_request(np_context *context, np_context_link *link)
+{
+    pthread_mutex_lock(&context->lock);
+    unlink_locked(link);
+    pthread_mutex_unlock(&context->lock);
+}
+
+/* Takes a reference unless the block is already on its way out: then whoever dropped the last one
+ * waits for our lock to unlink it. */
+static bool hold_living(np_request *request)
+{
+    uint32_t n = atomic_load_explicit(&request->references, memory_order_relaxed);
+    while (n > 0)
+        if (atomic_compare_exchange_weak_explicit(&request->references, &n, n + 1,
+                                                  memory_order_relaxed, memory_order_relaxed))
+            return true; /* relaxed: the context's lock orders us with the rest of the block */
+    return false;
+}
+
+/* The next request that shut-down has not seen, with a reference; NULL: none. */
+static np_request *take_request(np_context *context)
+{
+    np_request *found = NULL;
+    pthread_mutex_lock(&context->lock);
+    while (!found && context->requests.next != &context->requests) {
+        np_context_link *link = context->requests.next;
+        np_request *request = (np_request *)((char *)link - offsetof(np_request, link));
+        unlink_locked(link);
+        if (hold_living(request))
+            found = request;
+    }
+    pthread_mutex_unlock(&context->lock);
+    return found;
+}
+
+/* --- the loop --- */
+
+bool np_context_post(np_context *context, np_loop_task *task)
+{
+    pthread_mutex_lock(&context->lock);
+    const bool posted = context->loop_open;
+    if (posted)
+        np_loop_post(context->loop, task);
+    pthread_mutex_unlock(&context->lock);
+    return posted;
+}
+
+static void finish_all(np_loop_task *task)
+{
+    np_context *context = (np_context *)((char *)task - offsetof(np_context, finish_task));
+    np_pool_job *job = context->finished;
+    context->finished = NULL;
+    context->finished_end = &context->finished;
+    while (job) {
+        np_pool_job *next = job->next;
+        np_async_finish((np_async *)((char *)job - offsetof(np_async, job)));
+        job = next;
+    }
+}
+
+void np_context_finish_later(np_context *context, np_async *async)
+{
+    if (!async)
+        return;
+    if (!context->finished) {
+        context->finish_task.run = finish_all;
+        np_loop_post(context->loop, &context->finish_task); /* we are on the loop: it costs no
+                                                               wake-up and is always taken */
+    }
+    async->job.next = NULL;
+    *context->finished_end = &async->job;
+    context->finished_end = &async->job.next;
+}
+
+static void free_engine(np_loop_task *task)
+{
+    np_context *context = (np_context *)((char *)task - offsetof(np_context, last_task));
+    if (context->engine)
+        np_engine_free(context->engine);
+    np_dialer_free(context->dialer);
+    context->engine = NULL;
+    context->dialer = NULL;
+}
+
+/* --- making one --- */
+
+static np_status check_file(const char *path, np_error *err)
+{
+    if (!path)
+        return NP_OK;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return np_fail_os(err, NP_E_INPUT, errno, "the certificate file %s cannot be read", path);
+    close(fd);
+    return NP_OK;
+}
+
+static np_status check_options(const np_context_options *o, np_error *err)
+{
+    if (o->pool_threads > NP_POOL_THREADS_MAX)
+        return np_fail(err, NP_E_ARGUMENT_RANGE, "%u pool threads: expected 1 to %d",
+                       o->pool_threads, NP_POOL_THREADS_MAX);
+    if (o->connect_timeout_ns < 0 || o->max_idle_time_ns < 0)
+        return np_fail(err, NP_E_ARGUMENT_RANGE,
+                       "%s is negative: expected a number of nanoseconds, or 0 for the default",
+                       o->connect_timeout_ns < 0 ? "connect_timeout_ns" : "max_idle_time_ns");
+    if (o->family != NP_FAMILY_ANY && o->family != NP_FAMILY_IPV4 && o->family != NP_FAMILY_IPV6)
+        return np_fail(err, NP_E_ARGUMENT, "%d is no address family: expected one of np_family",
+                       (int)o->family);
+    const np_tls_version versions[] = {o->tls_minimum, o->tls_maximum};
+    for (size_t i = 0; i < 2; i++)
+        if (versions[i] != NP_TLS_DEFAULT && versions[i] != NP_TLS_1_2 && versions[i] != NP_TLS_1_3)
+            return np_fail(err, NP_E_ARGUMENT,
+                           "%d is no TLS version: expected one of np_tls_version",
+                           (int)versions[i]);
+    if (o->tls_maximum != NP_TLS_DEFAULT && o->tls_minimum > o->tls_maximum)
+        return np_fail(err, NP_E_ARGUMENT, "tls_minimum is newer than tls_maximum");
+    if ((o->resolve_count > 0 && !o->resolve) || (o->connect_to_count > 0 && !o->connect_to))
+        return np_fail(err, NP_E_ARGUMENT_NULL, "%s is NULL",
+                       o->resolve_count > 0 && !o->resolve ? "resolve" : "connect_to");
+    return check_file(o->ca_file, err);
+}
+
+static np_status make_engine(np_context *context, const np_context_options *o, np_error *err)
+{
+    const np_dialer_options dialer = {
+        .family = o->family,
+        .dns_servers = o->dns_servers,
+        .resolve = o->resolve,
+        .resolve_count = o->resolve_count,
+        .connect_to = o->connect_to,
+        .connect_to_count = o->connect_to_count,
+    };
+    const np_engine_options engine = {
+        .connection_limit = o->connection_limit,
+        .connect_timeout_ns = o->connect_timeout_ns,
+        .max_idle_time_ns = o->max_idle_time_ns,
+        .ca_file = o->ca_file,
+        .ca_path = o->ca_path,
+        .insecure = o->insecure,
+        .tls_minimum = o->tls_minimum,
+        .tls_maximum = o->tls_maximum,
+    };
+    np_status status =
+        np_dialer_create(context->loop, &dialer, context->producer, &context->dialer, err);
+    if (status)
+        return status;
+    return np_engine_create(context->loop, context->dialer, context->producer, &engine,
+                            &context->engine, err);
+}
+
+static np_status start(np_context *context, const np_context_options *o, np_error *err)
+{
+    np_status status = NP_OK;
+    if (o->trace)
+        status = np_producer_attach(o->trace, &context->producer, err);
+    if (status)
+        return status;
+    context->trace = o->trace;
+    status = np_loop_create(&context->loop, err);
+    if (status)
+        return status;
+    status = make_engine(context, o, err);
+    if (status)
+        return status;
+    status = np_callback_pool_create(o->pool_threads ? o->pool_threads : NP_POOL_THREADS_DEFAULT,
+                                     &context->pool, err);
+    if (status)
+        return status;
+    status = np_loop_start(context->loop, err);
+    context->loop_open = status == NP_OK;
+    return status;
+}
+
+/* Everything the struct owns but itself and the pool's memory; copes with a context that is only
+ * half there. */
+static void stop(np_context *context)
+{
+    pthread_mutex_lock(&context->lock);
+    const bool running = context->loop_open;
+    context->loop_open = false; /* in the same step as the last post: nothing comes behind it */
+    context->last_task.run = free_engine;
+    if (running)
+        np_loop_post(context->loop, &context->last_task);
+    pthread_mutex_unlock(&context->lock);
+
+    if (running)
+        np_loop_stop(context->loop);
+    else
+        free_engine(&context->last_task);
+    np_loop_free(context->loop);
+    context->loop = NULL;
+    if (context->pool)
+        np_callback_pool_stop(context->pool);
+    if (context->producer)
+        np_producer_detach(context->trace, context->producer);
+    context->producer = NULL;
+}
+
+np_status np_context_create(const np_context_options *options, np_context **out, np_error *err)
+{
+    if (!out)
+        return np_fail(err, NP_E_ARGUMENT_NULL, "out is NULL");
+    *out = NULL;
+    np_context_options o = {0};
+    if (options)
+        memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
+    np_status status = check_options(&o, err);
+    if (status)
+        return status;
+
+    np_context *context = calloc(1, sizeof *context);
+    if (!context)
+        return np_fail(err, NP_E_NO_MEMORY, "no memory for a context");
+    atomic_init(&context->references, 1);
+    pthread_mutex_init(&context->lock, NULL);
+    np_body_store_init(&context->bodies);
+    context->requests.next = context->requests.previous = &context->requests;
+    context->finished_end = &context->finished;
+
+    status = start(context, &o, err);
+    if (status) {
+        stop(context);
+        np_context_release(context);
+        return status;
+    }
+    *out = context;
+    return NP_OK;
+}
+
+void np_context_free(np_context *context)
+{
+    if (!context)
+        return;
+    pthread_mutex_lock(&context->lock);
+    atomic_store_explicit(&context->disposed, true,
+                          memory_order_release); /* pairs with np_context_is_disposed */
+    pthread_mutex_unlock(&context->lock);
+    for (np_request *request; (request = take_request(context)) != NULL;) {
+        np_exchange_abort(request, NP_WEB_REQUEST_CANCELED);
+        np_request_drop(request);
+    }
+    if (np_callback_pool_is_current(context->pool) || np_loop_is_current(context->loop))
+        return; /* a thread cannot join itself: everything is aborted, and another thread has to
+                   call again */
+    stop(context);
+    np_context_release(context);
+}

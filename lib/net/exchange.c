@@ -1,0 +1,457 @@
+/*
+ * Between the caller's threads and the loop: starting a transfer, what the engine reports of it,
+ * and how everything ends. Floor 2.
+ *
+ * The four functions of the handler and the two tasks run on the loop; everything else on any
+ * thread. No callback of a caller, no wait and no call of the engine happens with a request's lock
+ * held (SM-4).
+ */
+#include "clock.h"
+#include "fail.h"
+#include "request.h"
+#include <assert.h>
+#include <stdlib.h>
+
+#define DRAIN_BYTES (64u * 1024)
+#define DRAIN_NS    (500 * (uint64_t)NP_NS_PER_MS)
+
+/* --- memory --- */
+
+static void free_block(np_request *request)
+{
+    np_context *context = request->context;
+    assert(!request->transfer && !request->reading);
+    np_context_unlink_request(context, &request->link);
+    np_body_clear(&request->body, &context->bodies);
+    free(request->response.headers);
+    np_header_list_done(&request->fields);
+    free(request->host_header);
+    free(request->method_copy);
+    np_url_done(&request->url);
+    pthread_cond_destroy(&request->changed);
+    pthread_mutex_destroy(&request->lock);
+    free(request);
+    np_context_release(context);
+}
+
+void np_request_drop(np_request *request)
+{
+    /* acquire and release: the last one frees what all the others used */
+    if (atomic_fetch_sub_explicit(&request->references, 1, memory_order_acq_rel) == 1)
+        free_block(request);
+}
+
+/* --- what callers are told --- */
+
+/* The error of an operation that an abort ended. */
+static void abort_error(np_web_status cause, np_error *out)
+{
+    if (cause == NP_WEB_TIMEOUT)
+        (void)np_fail_web(out, cause, NULL, 0, NULL,
+                          "the time allowed is over and the request was aborted");
+    else
+        (void)np_fail_web(out, cause, NULL, 0, NULL, "the request was aborted");
+}
+
+static np_status refuse_disposed(np_error *err)
+{
+    return np_fail(err, NP_E_OBJECT_DISPOSED, "the context of this request was freed");
+}
+
+np_status np_exchange_refusal_locked(const np_request *request, np_error *err)
+{
+    if (np_context_is_disposed(request->context))
+        return refuse_disposed(err);
+    if (request->state == NP_REQUEST_ABORTED)
+        return np_life_refuse(NP_ANSWER_ABORTED, err);
+    if (request->response_closed)
+        return np_fail_web(err, NP_WEB_CONNECTION_CLOSED, NULL, 0, NULL, "the response was closed");
+    return NP_OK;
+}
+
+/* --- operations --- */
+
+static void operation_dropped(np_async *async)
+{
+    np_request *request = async->home;
+    pthread_mutex_lock(&request->lock);
+    request->operation_dropped = true;
+    np_async *read = np_exchange_close_unreachable_locked(request);
+    pthread_mutex_unlock(&request->lock);
+    np_async_finish(read);
+    np_request_drop(request);
+}
+
+static void read_dropped(np_async *async)
+{
+    np_request *request = async->home;
+    free(async);
+    np_request_drop(request);
+}
+
+np_async_setup np_exchange_operation(np_request *request, np_async_kind kind, np_async_fn fn,
+                                     void *state, uint32_t references)
+{
+    return (np_async_setup){
+        .kind = kind,
+        .home = request,
+        .lock = &request->lock,
+        .changed = &request->changed,
+        .pool = request->context->pool,
+        .drop = kind == NP_ASYNC_RESPONSE ? operation_dropped : read_dropped,
+        .fn = fn,
+        .state = state,
+        .references = references,
+    };
+}
+
+static bool operation_is_pending(const np_request *request)
+{
+    return request->state == NP_REQUEST_RESPONSE_PENDING;
+}
+
+/* Lock held. Completes the pending read, where there is one, and returns it. */
+static np_async *complete_read_locked(np_request *request, size_t bytes, const np_error *failure)
+{
+    np_async *read = request->read;
+    if (!read)
+        return NULL;
+    request->read = NULL;
+    request->reading = false;
+    read->bytes = bytes;
+    np_async_complete(read, failure);
+    return read;
+}
+
+np_status np_exchange_end_locked(np_request *request, np_async *async, np_async_kind kind,
+                                 np_error *err)
+{
+    if (async->home != request || async->kind != kind)
+        return np_fail(err, NP_E_ARGUMENT,
+                       "the result does not come from the begin call of this object");
+    if (async->ended)
+        return np_fail(err, NP_E_INVALID_OPERATION,
+                       "end was already called for this result: once per operation");
+    async->ended = true;
+    (void)np_async_wait_locked(async, 0);
+    if (async->error.status) {
+        if (err)
+            *err = async->error;
+        return async->error.status;
+    }
+    if (np_context_is_disposed(request->context))
+        return refuse_disposed(err);
+    if (request->state == NP_REQUEST_ABORTED) /* ES-8: after the result, before this call */
+        return np_life_refuse(NP_ANSWER_ABORTED, err);
+    return NP_OK;
+}
+
+np_response *np_exchange_response_locked(np_request *request)
+{
+    np_request_hold(request);
+    request->response.handles++;
+    return &request->response;
+}
+
+/* --- messages to the loop --- */
+
+/* On the loop: does what is wanted of a running transfer. */
+static void obey(np_request *request)
+{
+    pthread_mutex_lock(&request->lock);
+    const unsigned wanted = request->transfer ? request->wanted : 0;
+    if (request->transfer)
+        request->wanted = 0;
+    np_error cause;
+    abort_error(request->abort_cause, &cause);
+    pthread_mutex_unlock(&request->lock);
+
+    if (wanted & NP_WANT_ABORT)
+        np_transfer_abort(request->transfer, &cause);
+    else if (wanted & NP_WANT_DRAIN)
+        np_transfer_drain(request->transfer, DRAIN_BYTES,
+                          np_loop_now(request->context->loop) + DRAIN_NS);
+    else if (wanted & NP_WANT_RESUME)
+        np_transfer_resume(request->transfer);
+}
+
+static void message_arrived(np_loop_task *task)
+{
+    np_request *request = (np_request *)((char *)task - offsetof(np_request, message_task));
+    pthread_mutex_lock(&request->lock);
+    request->message_posted = false;
+    pthread_mutex_unlock(&request->lock);
+    obey(request); /* before the start there is no transfer: start_arrived looks again */
+    np_request_drop(request);
+}
+
+static void ask_loop_locked(np_request *request, unsigned want)
+{
+    if (request->transfer_gone)
+        return;
+    request->wanted |= want;
+    if (request->message_posted)
+        return;
+    np_request_hold(request);
+    request->message_task.run = message_arrived;
+    request->message_posted = np_context_post(request->context, &request->message_task);
+    if (!request->message_posted) /* the loop is going, and the engine with it; ours is not the last
+                                     reference */
+        atomic_fetch_sub_explicit(&request->references, 1, memory_order_relaxed);
+}
+
+/* --- reading --- */
+
+size_t np_exchange_take_locked(np_request *request, void *buffer, size_t capacity)
+{
+    const size_t got = np_body_read(&request->body, &request->context->bodies, buffer, capacity);
+    if (request->paused && request->body.length <= NP_BODY_LOW) {
+        request->paused = false;
+        ask_loop_locked(request, NP_WANT_RESUME);
+    }
+    return got;
+}
+
+/* Lock held, on the loop. Bytes or the end have come: serves the reader. */
+static np_async *serve_reader_locked(np_request *request)
+{
+    if (!request->read) {
+        if (request->reading)
+            pthread_cond_broadcast(&request->changed);
+        return NULL;
+    }
+    if (request->body.length > 0)
+        return complete_read_locked(
+            request, np_exchange_take_locked(request, request->read_buffer, request->read_capacity),
+            NULL);
+    if (request->body_ended)
+        return complete_read_locked(request, 0,
+                                    request->body_failure.status ? &request->body_failure : NULL);
+    return NULL;
+}
+
+np_async *np_exchange_read_locked(np_request *request, np_async *async, void *buffer,
+                                  size_t capacity)
+{
+    request->reading = true;
+    request->read = async;
+    request->read_buffer = buffer;
+    request->read_capacity = capacity;
+    return capacity > 0 ? serve_reader_locked(request) : complete_read_locked(request, 0, NULL);
+}
+
+/* --- the engine's reports --- */
+
+static bool counts_as_success(int status)
+{
+    return status >= 200 &&
+           status <= 399; /* GR-14; a 3xx is final as long as redirects are not followed */
+}
+
+/* Copies what the engine knows of the header; false: no memory. */
+static bool copy_header(np_transfer *transfer, np_response *out)
+{
+    const np_header_line *lines = np_transfer_headers(transfer, &out->header_count);
+    out->headers = np_header_copy(lines, out->header_count);
+    out->status = np_transfer_status(transfer);
+    out->protocol = np_transfer_protocol(transfer);
+    out->content_length = np_transfer_content_length(transfer);
+    return out->headers != NULL;
+}
+
+static np_async *accept_header_locked(np_request *request, const np_response *header)
+{
+    np_response *response = &request->response;
+    response->headers = header->headers;
+    response->header_count = header->header_count;
+    response->status = header->status;
+    response->protocol = header->protocol;
+    response->content_length = header->content_length;
+    request->has_response = true;
+
+    np_error failure;
+    const bool success = counts_as_success(response->status);
+    request->state = np_life_next(request->state, success ? NP_LIFE_HEADER : NP_LIFE_FAILED);
+    if (!success)
+        (void)np_fail_web(&failure, NP_WEB_PROTOCOL_ERROR, NULL, response->status, NULL,
+                          "the server answered with status %d", response->status);
+    np_async_complete(&request->operation, success ? NULL : &failure);
+    return &request->operation;
+}
+
+static void on_header(np_transfer *transfer, void *user)
+{
+    np_request *request = user;
+    np_async *finished = NULL;
+    np_response header = {0};
+    if (!copy_header(transfer, &header)) {
+        np_error failure;
+        (void)np_fail(&failure, NP_E_NO_MEMORY, "no memory for the response's header");
+        np_transfer_abort(transfer, &failure); /* done() completes the operation */
+        return;
+    }
+    pthread_mutex_lock(&request->lock);
+    const bool accepted = operation_is_pending(request);
+    if (accepted)
+        finished = accept_header_locked(request, &header);
+    pthread_mutex_unlock(&request->lock);
+    if (!accepted)
+        free(header.headers); /* aborted meanwhile */
+    np_context_finish_later(request->context, finished);
+}
+
+static bool on_body(np_transfer *transfer, const void *data, size_t length, void *user)
+{
+    np_request *request = user;
+    np_async *finished = NULL;
+    np_body_answer answer = NP_BODY_TAKEN;
+    pthread_mutex_lock(&request->lock);
+    const bool wanted = !request->response_closed && request->state != NP_REQUEST_ABORTED;
+    if (wanted) /* else nobody will read it, and the loop has a message on its way */
+        answer = np_body_append(&request->body, &request->context->bodies, data, length);
+    request->paused = answer == NP_BODY_FULL;
+    if (answer == NP_BODY_TAKEN && wanted)
+        finished = serve_reader_locked(request);
+    pthread_mutex_unlock(&request->lock);
+
+    if (answer == NP_BODY_NO_MEMORY) {
+        np_error failure;
+        (void)np_fail(&failure, NP_E_NO_MEMORY, "no memory for the response's body");
+        np_transfer_abort(transfer, &failure);
+    }
+    np_context_finish_later(request->context, finished);
+    return answer != NP_BODY_FULL;
+}
+
+/* Lock held. No header has come: the operation fails, and the request with it (ER-3). */
+static np_async *fail_operation_locked(np_request *request, const np_error *failure)
+{
+    request->state = np_life_next(request->state, NP_LIFE_FAILED);
+    np_async_complete(&request->operation, failure);
+    return &request->operation;
+}
+
+static void end_transfer(np_request *request, const np_error *failure)
+{
+    np_error nothing_came;
+    pthread_mutex_lock(&request->lock);
+    request->transfer = NULL;
+    request->transfer_gone = true;
+    request->body_ended = true;
+    np_async *operation = NULL;
+    if (operation_is_pending(request)) {
+        if (!failure)
+            (void)np_fail_web(&nothing_came, NP_WEB_CONNECTION_CLOSED, NULL, 0, NULL,
+                              "the connection ended without a response");
+        operation = fail_operation_locked(request, failure ? failure : &nothing_came);
+    } else if (failure) {
+        request->body_failure = *failure;
+    }
+    np_async *read = serve_reader_locked(request);
+    pthread_mutex_unlock(&request->lock);
+    np_context_finish_later(request->context, operation);
+    np_context_finish_later(request->context, read);
+    np_request_drop(request); /* the loop's */
+}
+
+static void on_done(np_transfer *transfer, const np_error *failure, void *user)
+{
+    (void)transfer;
+    end_transfer(user, failure);
+}
+
+static const np_transfer_handler handler = {.header = on_header, .body = on_body, .done = on_done};
+
+/* --- start --- */
+
+static void start_arrived(np_loop_task *task)
+{
+    np_request *request = (np_request *)((char *)task - offsetof(np_request, start_task));
+    np_transfer *transfer =
+        np_transfer_start(request->context->engine, &request->spec, &handler, request);
+    if (!transfer) {
+        np_error failure;
+        (void)np_fail(&failure, NP_E_NO_MEMORY, "no memory to start the request");
+        end_transfer(request, &failure);
+        return;
+    }
+    request->transfer = transfer;
+    obey(request); /* an abort may have come before: then it is in the trace as one that was aborted
+                    */
+}
+
+void np_exchange_start(np_request *request)
+{
+    np_request_hold(request); /* the loop's, until done() */
+    request->start_task.run = start_arrived;
+    if (np_context_post(request->context, &request->start_task))
+        return;
+    /* the context is being freed: its abort has completed the operation, or will */
+    pthread_mutex_lock(&request->lock);
+    request->transfer_gone = true;
+    pthread_mutex_unlock(&request->lock);
+    np_request_drop(request);
+}
+
+/* --- ends --- */
+
+void np_exchange_abort(np_request *request, np_web_status cause)
+{
+    np_error error;
+    np_async *operation = NULL;
+    abort_error(cause, &error);
+
+    np_request_hold(request); /* a callback may release every handle there is */
+    pthread_mutex_lock(&request->lock);
+    if (request->state == NP_REQUEST_ABORTED) { /* AB-1: the first cause stays */
+        pthread_mutex_unlock(&request->lock);
+        np_request_drop(request);
+        return;
+    }
+    const bool was_submitted = request->state != NP_REQUEST_CREATED;
+    if (operation_is_pending(request)) {
+        operation = &request->operation;
+        np_async_complete(operation, &error);
+    }
+    request->state = np_life_next(request->state, NP_LIFE_ABORTED);
+    request->abort_cause = cause;
+    np_async *read = complete_read_locked(request, 0, &error);
+    np_body_clear(&request->body, &request->context->bodies);
+    if (was_submitted)
+        ask_loop_locked(request, NP_WANT_ABORT);
+    pthread_cond_broadcast(&request->changed);
+    pthread_mutex_unlock(&request->lock);
+
+    np_async_finish_here(operation);
+    np_async_finish_here(read);
+    np_request_drop(request);
+}
+
+np_async *np_exchange_close_locked(np_request *request)
+{
+    np_error closed;
+    if (request->response_closed || !request->has_response)
+        return NULL;
+    request->response_closed = true;
+    request->state = np_life_next(request->state, NP_LIFE_RESPONSE_CLOSED);
+    np_body_clear(&request->body, &request->context->bodies);
+    ask_loop_locked(request, NP_WANT_DRAIN);
+    pthread_cond_broadcast(&request->changed);
+    (void)np_fail_web(&closed, NP_WEB_CONNECTION_CLOSED, NULL, 0, NULL, "the response was closed");
+    return complete_read_locked(request, 0, &closed);
+}
+
+/*
+ * The response can still be taken by an end call while the operation has a reference (AR-9), and,
+ * when it came with a failure that was ended, by np_request_response while the request's handle is
+ * there.
+ */
+np_async *np_exchange_close_unreachable_locked(np_request *request)
+{
+    const bool failed = request->operation.error.status != NP_OK;
+    if (request->response.handles > 0 || request->stream.handles > 0 || !request->operation_dropped)
+        return NULL;
+    if (!request->released && failed && request->operation.ended)
+        return NULL;
+    return np_exchange_close_locked(request);
+}
