@@ -90,12 +90,14 @@ CREATE TABLE run (                           -- one `record`, one `run -- CMD` w
 ) STRICT;
 CREATE TABLE label (run_id INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (run_id, key)) STRICT, WITHOUT ROWID;
 CREATE TABLE clock (run_id INTEGER NOT NULL, mono_ns INTEGER NOT NULL, unix_ns INTEGER NOT NULL, PRIMARY KEY (run_id, mono_ns)) STRICT, WITHOUT ROWID;
+-- One row a producer: a program that records with two contexts has two rows with one pid, so that (process, number) names one request.
 CREATE TABLE process (id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL, pid INTEGER NOT NULL, parent_pid INTEGER, command TEXT, started_ns INTEGER NOT NULL) STRICT;
 CREATE TABLE ring (                          -- exactly-once: `consumed` moves in the transaction that stores what was consumed
   id INTEGER PRIMARY KEY, process_id INTEGER NOT NULL, thread INTEGER NOT NULL,
   file TEXT NOT NULL,                        -- name beside the trace; its owner holds a lock on it, so "no lock" means "left over"
   generation TEXT NOT NULL,                  -- random, also in the ring's header: a foreign or reused file is not taken for this one
-  consumed INTEGER NOT NULL DEFAULT 0, dropped INTEGER NOT NULL DEFAULT 0, closed INTEGER NOT NULL DEFAULT 0) STRICT;
+  consumed INTEGER NOT NULL DEFAULT 0, dropped INTEGER NOT NULL DEFAULT 0, closed INTEGER NOT NULL DEFAULT 0,
+  rows_after INTEGER NOT NULL DEFAULT 0) STRICT; -- the last request id when the ring was made: its requests have larger ones
 
 -- ------------------------------------------------------------------------------------------------------------ connections
 CREATE TABLE connection (                    -- written when set-up ended (also when it failed), updated once when it is closed
@@ -143,8 +145,8 @@ CREATE TABLE request (
   web_status INTEGER, error_layer TEXT, error_code INTEGER, error_id INTEGER,   -- NULL when outcome is ok
   first_span INTEGER, span_count INTEGER NOT NULL DEFAULT 0,                    -- its spans are consecutive rows
   sources BLOB,                              -- one byte a phase boundary (end of queue … end of receive): high half `source`, low half u: uncertainty <= 4^u ns;
-                                             -- NULL: the usual ones of the run's mode
-  detail BLOB                                -- packed events, version byte first: what phases are cut from again when 'phases' in meta grows
+                                             -- NULL: the usual ones of the run's mode (lib/store/sources.h)
+  detail BLOB                                -- packed events, version byte first (lib/trace/pack.h), where columns and spans do not say all; NULL today
 ) STRICT;
 
 CREATE TABLE span (                          -- in the order of requests; no index: request.first_span and span_count find them
@@ -174,7 +176,7 @@ CREATE TABLE running (                       -- unfinished requests that waited 
   phase INTEGER NOT NULL, method TEXT, url TEXT,
   hop_of INTEGER,                            -- the producer's number of hop 0, not a row id
   connection_id INTEGER,
-  events BLOB NOT NULL,                      -- its packed events so far
+  events BLOB NOT NULL,                      -- 8 bytes little-endian: the ring position up to which they are in here; then its packed events
   PRIMARY KEY (process_id, number)) STRICT, WITHOUT ROWID;
 
 -- ------------------------------------------------------------------------------------------- derived: can be dropped and rebuilt

@@ -1,0 +1,228 @@
+/*
+ * Events of one ring to requests, connections and spans in memory. Floor 2; one thread at a time;
+ * no SQL.
+ *
+ * An np_assembly holds what is under way and what is ready to be written. Nothing that is ready is
+ * given back before np_assembly_committed: a transaction that is rolled back can be written again
+ * from the same memory. Texts stay where they are, in the ring, as long as their events are not
+ * released; a request that outlives its events (it was spilled) gets copies.
+ *
+ *   ring position ->   tail ...... pin ............ read
+ *                                  the oldest event that something unfinished still needs; the tail
+ * may move up to it
+ *
+ * What is unfinished pins the ring: requests, connections whose set-up goes on, spans that belong
+ * to no request. What pins too long is spilled: written as it is (`running`, a row of `connection`
+ * or `span`) in the transaction that moves the tail.
+ */
+#ifndef NP_STORE_ASSEMBLE_H
+#define NP_STORE_ASSEMBLE_H
+
+#include "map.h"
+#include "pack.h"
+#include "phases.h"
+#include "ring.h"
+#include "slab.h"
+#include <netphase/trace.h>
+
+#define NP_SETUP_PHASES                                                                            \
+    4 /* dns connect tunnel tls: what a connection's set-up is made of; they follow one another in \
+         np_phase */
+#define NP_HOP_SLOTS                                                                               \
+    65536u /* requests that ended lately whose row ids are remembered for later hops */
+#define NP_CLOCKS         16
+#define NP_SPILL_AFTER_NS (1000 * (uint64_t)1000000)
+
+/* A text of an event: a reference into the ring while `own` is NULL. */
+typedef struct np_owned_text {
+    uint32_t length;
+    char text[];
+} np_owned_text;
+typedef struct np_held {
+    np_text_ref ref;
+    np_owned_text *own; /* malloc'd */
+} np_held;
+
+typedef enum np_pin_kind { NP_PIN_REQUEST, NP_PIN_CONNECTION, NP_PIN_ORPHAN } np_pin_kind;
+
+/* First member of what can pin the ring; in a list by position. */
+typedef struct np_pin {
+    struct np_pin *previous, *next; /* NULL: pins nothing now */
+    uint64_t position;
+    uint64_t time_ns;
+    np_pin_kind kind;
+    bool spilling; /* in the transaction that is being written */
+} np_pin;
+
+typedef struct np_seen_span {
+    struct np_seen_span *next;
+    uint32_t number, parent, connection;
+    uint8_t phase, kind, outcome;
+    bool ended;
+    uint64_t start_ns, end_ns; /* CLOCK_MONOTONIC */
+    np_held name, detail;
+} np_seen_span;
+
+/* A span that belongs to no request that is under way. */
+typedef struct np_seen_orphan {
+    np_pin pin;
+    np_seen_span span;
+    struct np_seen_orphan *next_ready;
+    bool ready, written; /* written: its row is committed, without an end so far */
+    int64_t row_id;
+} np_seen_orphan;
+
+typedef struct np_seen_header {
+    struct np_seen_header *next;
+    uint8_t direction;
+    uint32_t ordinal;
+    np_held name, value;
+} np_seen_header;
+
+struct np_seen_request;
+
+typedef struct np_seen_connection {
+    np_pin pin;
+    uint32_t number;
+    uint32_t users;                /* requests that point here */
+    struct np_seen_request *owner; /* the request that causes the set-up, while both go on */
+    struct np_seen_connection *next_ready;
+    bool ready; /* in the list of what is to be written */
+    bool setup_ended, closed, written /* its row is committed */;
+    uint8_t new_because, protocol;
+    int8_t resumed, early_data; /* -1: no TLS was seen */
+    uint32_t unlike;
+    uint64_t opened_ns, ready_ns, closed_ns; /* CLOCK_MONOTONIC; 0: not seen */
+    uint64_t requests;
+    int64_t sent_bytes, received_bytes; /* -1: not known */
+    int64_t setup_ns[NP_SETUP_PHASES];  /* -1: did not happen */
+    np_held origin, proxy, remote, local, tls_version, cipher, alpn, certificate, reason;
+    int64_t row_id, proxy_id; /* 0: none */
+} np_seen_connection;
+
+typedef struct np_seen_request {
+    np_pin pin;
+    struct np_seen_request *next; /* in the list of those that ended */
+    struct np_seen_request *next_hop;
+    uint32_t number;
+    uint32_t hop_of; /* the producer's number of hop 0 */
+    int64_t hop_row; /* its row, once it is committed; 0: not known yet */
+    uint16_t hop;
+    uint8_t hop_reason, purpose, proxy_source;
+    bool spilled; /* `running` has a row of it */
+    bool ended;   /* REQUEST_END was seen */
+    np_held method, origin, path, error;
+    np_seen_connection *connection; /* that it uses */
+    np_seen_connection *setup;      /* that it causes, last one */
+    uint32_t connection_use;
+    int64_t attributed_ns[NP_SETUP_PHASES]; /* of its cut, to connections whose set-up ended */
+    int64_t caller_ns;                      /* -1: not known */
+    uint8_t outcome, web_status, layer, protocol;
+    uint16_t status;
+    int32_t error_code;
+    uint32_t flags;
+    int64_t received_bytes, sent_bytes; /* -1: not known */
+    np_seen_span *first_span, *last_span;
+    uint32_t span_count, query_count, attempt_count;
+    np_seen_header *first_header, *last_header;
+    np_cut cut;
+    int64_t row_id;          /* in the transaction that is being written */
+    uint64_t included;       /* recovery: its events before this position are in it already */
+    np_textbuf packed;       /* of a spilled one: its events so far */
+    size_t packed_committed; /* bytes of it that `running` has */
+    uint64_t packed_last_ns, packed_last_committed_ns;
+} np_seen_request;
+
+typedef struct np_clock_reading {
+    uint64_t mono_ns;
+    int64_t unix_ns;
+} np_clock_reading;
+
+typedef struct np_hop_slot {
+    uint32_t number;
+    int64_t row_id;
+} np_hop_slot;
+
+/* A reference to a word and the rows it stands for; kept by the writer. */
+typedef struct np_word_ids {
+    np_text_ref ref; /* 0: empty */
+    int64_t text_id, route_id, origin_id;
+} np_word_ids;
+
+typedef struct np_assembly {
+    np_ring *ring; /* borrowed; NULL: a ring that is gone, texts come with the events */
+    int64_t run_id, process_id;
+    int64_t unix_minus_mono;
+    np_detail detail;
+
+    np_map requests, connections, orphans;
+    np_slab request_slab, connection_slab, orphan_slab, span_slab, header_slab;
+    np_pin pins;           /* the list's own link */
+    np_seen_request *last; /* of the event before */
+
+    np_seen_request *first_ended, *last_ended;
+    size_t ended_count;
+    np_seen_connection *ready_connections;
+    np_seen_orphan *ready_orphans, *last_ready_orphan;
+    np_seen_request *hops; /* unfinished ones whose hop 0 has no known row */
+    np_clock_reading clocks[NP_CLOCKS];
+    size_t clock_count;
+    np_hop_slot *hop_rows; /* hop_rows[NP_HOP_SLOTS] by number */
+
+    uint64_t event_count;
+    uint64_t newest_ns; /* the latest time of any event */
+    uint64_t lost;      /* events for which there was no memory */
+
+    np_map *stored; /* recovery: numbers of requests that are rows already; NULL: none */
+
+    np_word_ids *words; /* words[word_mask + 1] */
+    uint32_t word_mask, word_count, word_epoch;
+} np_assembly;
+
+/* The texts of an event that comes from packed bytes. */
+typedef struct np_inline_texts {
+    const char *const *text;
+    const size_t *length;
+} np_inline_texts;
+
+np_assembly *np_assembly_create(np_ring *ring, int64_t run_id, int64_t process_id,
+                                int64_t unix_minus_mono, np_detail detail);
+void np_assembly_free(np_assembly *assembly); /* NULL allowed */
+
+/* Takes one event in. `texts` NULL: its texts are references into the ring. */
+void np_assembly_add(np_assembly *assembly, const np_event *event, uint64_t position,
+                     const np_inline_texts *texts);
+
+/* The text of a held one; "" where there is none. Valid as long as its event is not released. */
+const char *np_held_text(const np_assembly *assembly, np_held held, size_t *length);
+
+/* Up to where the tail may move when everything that is ready has been written: `read` or the
+ * oldest pin. */
+uint64_t np_assembly_pin(const np_assembly *assembly, uint64_t read);
+
+/* Marks for spilling what pins a position before `limit`, or is older than NP_SPILL_AFTER_NS, and
+ * packs its events up to `read`. */
+void np_assembly_spill(np_assembly *assembly, uint64_t now_ns, uint64_t limit, uint64_t read);
+
+/* Is there anything to write? */
+bool np_assembly_is_ready(const np_assembly *assembly);
+
+/* Ends what is unfinished: requests become interrupted at `end_ns`. */
+void np_assembly_interrupt(np_assembly *assembly, uint64_t end_ns, uint32_t flags);
+
+/* A connection is to be written (again) in this transaction. */
+void np_assembly_ready_connection(np_assembly *assembly, np_seen_connection *connection);
+/* What its causing request has spent on it so far is taken over. */
+void np_connection_attribute(np_seen_connection *connection, np_seen_request *request);
+
+/* A connection whose row exists already; recovery. NULL: no memory. */
+np_seen_connection *np_assembly_known_connection(np_assembly *assembly, uint32_t number,
+                                                 int64_t row_id, int64_t proxy_id);
+
+int64_t np_assembly_hop_row(const np_assembly *assembly, uint32_t number); /* 0: not known */
+void np_assembly_set_hop_row(np_assembly *assembly, uint32_t number, int64_t row_id);
+
+void np_assembly_committed(np_assembly *assembly);   /* what was ready is stored */
+void np_assembly_rolled_back(np_assembly *assembly); /* … is not: it stays ready */
+
+#endif

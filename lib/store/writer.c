@@ -1,0 +1,902 @@
+/*
+ * Rows of finished requests, their spans and headers, connections, `running`, counters. Floor 2.
+ * See writer.h.
+ *
+ * The cost of a warm request is one row, so nothing else is done for it: its texts are words of the
+ * ring whose ids are remembered, and a parameter of the statement is bound again only when its
+ * value differs from the last row's. Most of the fifty do not.
+ *
+ * Spans of a request are consecutive rows and know its id, so both ids are known before either row
+ * is written: inside a write transaction no one else gives out ids.
+ */
+#include "writer.h"
+
+#include "chunk.h"
+#include "db.h"
+#include "fail.h"
+#include "route.h"
+#include "sources.h"
+#include "texts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NP_ROUTE_MAX 2048
+
+/* clang-format off */
+#define NP_REQUEST_COLUMNS(X)                                                                                                     \
+    X(run_id) X(process_id) X(number) X(start_ns) X(total_ns) X(hop_of) X(hop) X(hop_reason) X(purpose) X(outcome) X(method_id)    \
+    X(origin_id) X(path_id) X(route_id) X(status) X(protocol) X(connection_id) X(connection_use) X(proxy_id) X(proxy_source)       \
+    X(queue_ns) X(proxy_ns) X(dns_ns) X(connect_ns) X(tunnel_ns) X(tls_ns) X(send_ns) X(wait_ns) X(receive_ns) X(gap_ns)           \
+    X(proxy_at_ns) X(dns_at_ns) X(connect_at_ns) X(tunnel_at_ns) X(tls_at_ns) X(send_at_ns) X(wait_at_ns) X(receive_at_ns)         \
+    X(caller_blocked_ns) X(send_application_ns) X(receive_application_ns) X(late_ns) X(sent_bytes) X(received_bytes)               \
+    X(dns_queries) X(connect_attempts) X(flags) X(web_status) X(error_code) X(error_id) X(first_span) X(span_count)
+
+enum request_column {
+#define NP_ENUM(name) C_##name,
+    NP_REQUEST_COLUMNS(NP_ENUM)
+#undef NP_ENUM
+    C_INTEGERS,                                /* those above are integers or NULL */
+    C_error_layer = C_INTEGERS, C_sources, C_COUNT
+};
+
+static const char *const statements[] = {
+#define S_REQUEST 0
+    "INSERT INTO request ("
+#define NP_NAME(name) #name ","
+    NP_REQUEST_COLUMNS(NP_NAME)
+#undef NP_NAME
+    "error_layer, sources) VALUES ("
+#define NP_MARK(name) "?,"
+    NP_REQUEST_COLUMNS(NP_MARK)
+#undef NP_MARK
+    "?, ?)",
+#define S_SPAN 1
+    "INSERT INTO span (request_id, connection_id, run_id, parent_id, phase, kind, outcome, start_ns, duration_ns, name_id, detail)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+#define S_SPAN_END 2
+    "UPDATE span SET outcome = ?2, duration_ns = ?3, detail = ?4 WHERE id = ?1",
+#define S_HEADER 3
+    "INSERT OR REPLACE INTO header (request_id, direction, ordinal, name_id, value) VALUES (?1, ?2, ?3, ?4, ?5)",
+#define S_CONNECTION 4
+    "INSERT INTO connection (run_id, process_id, number, opened_ns, ready_ns, closed_ns, dns_ns, connect_ns, tunnel_ns, tls_ns, remote, local,"
+    " protocol, tls_version, tls_cipher, alpn, tls_resumed, early_data, certificate, requests, sent_bytes, received_bytes, close_reason,"
+    " origin_id, proxy_id, new_because, unlike_id)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)",
+#define S_CONNECTION_CHANGE 5 /* the same numbers; 24 is the row */
+    "UPDATE connection SET ready_ns = coalesce(?5, ready_ns), closed_ns = coalesce(?6, closed_ns), dns_ns = coalesce(?7, dns_ns),"
+    " connect_ns = coalesce(?8, connect_ns), tunnel_ns = coalesce(?9, tunnel_ns), tls_ns = coalesce(?10, tls_ns), remote = coalesce(?11, remote),"
+    " local = coalesce(?12, local), protocol = coalesce(?13, protocol), tls_version = coalesce(?14, tls_version),"
+    " tls_cipher = coalesce(?15, tls_cipher), alpn = coalesce(?16, alpn), tls_resumed = coalesce(?17, tls_resumed),"
+    " early_data = coalesce(?18, early_data), certificate = coalesce(?19, certificate), requests = max(?20, requests),"
+    " sent_bytes = coalesce(?21, sent_bytes), received_bytes = coalesce(?22, received_bytes), close_reason = coalesce(?23, close_reason)"
+    " WHERE id = ?24",
+#define S_RUNNING 6
+    "INSERT OR REPLACE INTO running (process_id, number, run_id, start_ns, seen_ns, phase, method, url, hop_of, connection_id, events)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+#define S_RUNNING_END 7
+    "DELETE FROM running WHERE process_id = ?1 AND number = ?2",
+#define S_RING 8
+    "UPDATE ring SET consumed = ?2, dropped = ?3, closed = ?4 WHERE id = ?1",
+#define S_RUN 9
+    "UPDATE run SET requests = requests + ?2, failed = failed + ?3, dropped = dropped + ?4 WHERE id = ?1",
+#define S_CLOCK 10
+    "INSERT OR IGNORE INTO clock (run_id, mono_ns, unix_ns) VALUES (?1, ?2, ?3)",
+#define S_IDS 11
+    "SELECT (SELECT coalesce(max(id), 0) FROM request), (SELECT coalesce(max(id), 0) FROM span)",
+#define S_HOP 12
+    "SELECT id FROM request WHERE process_id = ?1 AND number = ?2 ORDER BY id DESC LIMIT 1",
+#define S_BEGIN 13
+    "BEGIN IMMEDIATE",
+#define S_COMMIT 14
+    "COMMIT",
+#define S_ROLLBACK 15
+    "ROLLBACK",
+#define S_COUNT 16
+};
+/* clang-format on */
+_Static_assert(sizeof statements / sizeof statements[0] == S_COUNT, "a number for each statement");
+
+struct np_writer {
+    sqlite3 *db;
+    np_texts *texts;
+    sqlite3_stmt *statement[S_COUNT];
+    int64_t next_request, next_span; /* ids that the next rows get, in this transaction */
+    int64_t rows;                    /* of requests, in this transaction */
+    int64_t rows_behind;             /* the last column chunk; see chunk.h */
+    int64_t bound[C_INTEGERS];       /* what the parameters of S_REQUEST are now … */
+    bool is_null[C_INTEGERS];        /* … or that they are NULL */
+    bool has_layer, has_sources;
+};
+
+/* ---------------------------------------------------------------------------------------------------------- life time */
+
+np_status np_writer_create(sqlite3 *db, np_writer **out, np_error *err)
+{
+    *out = NULL;
+    np_writer *writer = calloc(1, sizeof *writer);
+    if (!writer)
+        return np_fail(err, NP_E_NO_MEMORY, "no memory to write a trace");
+    writer->db = db;
+    writer->rows_behind = -1;
+    memset(writer->is_null, true,
+           sizeof writer->is_null); /* as the parameters of a new statement are */
+    np_status status = np_texts_create(db, &writer->texts, err);
+    for (int i = 0; i < S_COUNT && !status; i++)
+        status = np_db_prepare(db, statements[i], &writer->statement[i], err);
+    if (status) {
+        np_writer_free(writer);
+        return status;
+    }
+    *out = writer;
+    return NP_OK;
+}
+
+void np_writer_free(np_writer *writer)
+{
+    if (!writer)
+        return;
+    for (int i = 0; i < S_COUNT; i++)
+        (void)sqlite3_finalize(writer->statement[i]); /* repeats the failure of the last step */
+    np_texts_free(writer->texts);
+    free(writer);
+}
+
+/* ------------------------------------------------------------------------------------------------------------ binding */
+
+/* A failed bind (no memory) leaves NULL, which NOT NULL or the sums of `problems` would show;
+ * SQLite fails the step then as well. */
+static void bind_int(sqlite3_stmt *statement, int parameter, int64_t value)
+{
+    (void)sqlite3_bind_int64(statement, parameter, value);
+}
+
+static void bind_or_null(sqlite3_stmt *statement, int parameter, bool present, int64_t value)
+{
+    if (present)
+        (void)sqlite3_bind_int64(statement, parameter, value);
+    else
+        (void)sqlite3_bind_null(statement, parameter);
+}
+
+static void bind_held(sqlite3_stmt *statement, int parameter, const np_assembly *assembly,
+                      np_held held)
+{
+    size_t length;
+    const char *text = np_held_text(assembly, held, &length);
+    if (length)
+        (void)sqlite3_bind_text(statement, parameter, text, (int)length,
+                                SQLITE_STATIC); /* it is stepped before the ring moves */
+    else
+        (void)sqlite3_bind_null(statement, parameter);
+}
+
+static np_status run_statement(np_writer *writer, int which, np_error *err)
+{
+    sqlite3_stmt *statement = writer->statement[which];
+    const int rc = sqlite3_step(statement);
+    const np_status status = rc == SQLITE_DONE || rc == SQLITE_ROW
+                                 ? NP_OK
+                                 : np_db_fail(err, writer->db, rc, 1, "a row cannot be written");
+    (void)sqlite3_reset(statement); /* repeats the failure of the step */
+    return status;
+}
+
+static void set(np_writer *writer, enum request_column column, int64_t value)
+{
+    if (!writer->is_null[column] && writer->bound[column] == value)
+        return;
+    writer->bound[column] = value;
+    writer->is_null[column] = false;
+    (void)sqlite3_bind_int64(writer->statement[S_REQUEST], (int)column + 1, value);
+}
+
+static void set_null(np_writer *writer, enum request_column column)
+{
+    if (writer->is_null[column])
+        return;
+    writer->is_null[column] = true;
+    (void)sqlite3_bind_null(writer->statement[S_REQUEST], (int)column + 1);
+}
+
+static void set_or_null(np_writer *writer, enum request_column column, bool present, int64_t value)
+{
+    if (present)
+        set(writer, column, value);
+    else
+        set_null(writer, column);
+}
+
+/* -------------------------------------------------------------------------------------------------------------- texts */
+
+static np_status text_id(np_writer *writer, const np_assembly *assembly, np_held held, int64_t *id,
+                         np_error *err)
+{
+    size_t length;
+    const char *text = np_held_text(assembly, held, &length);
+    return np_texts_id(writer->texts, text, length, id, err);
+}
+
+static np_status route_id(np_writer *writer, const np_assembly *assembly, np_held path, int64_t *id,
+                          np_error *err)
+{
+    char route[NP_ROUTE_MAX];
+    size_t length;
+    const char *text = np_held_text(assembly, path, &length);
+    return np_texts_id(writer->texts, route, np_route(text, length, route, sizeof route), id, err);
+}
+
+static np_status origin_id(np_writer *writer, const np_assembly *assembly, np_held origin,
+                           int64_t *id, np_error *err)
+{
+    size_t length;
+    const char *text = np_held_text(assembly, origin, &length);
+    return np_texts_origin(writer->texts, text, length, id, err);
+}
+
+static bool grow_words(np_assembly *assembly)
+{
+    const uint32_t size = assembly->words ? (assembly->word_mask + 1) * 2 : 1024;
+    np_word_ids *words = calloc(size, sizeof *words);
+    if (!words)
+        return false;
+    for (uint32_t i = 0; assembly->words && i <= assembly->word_mask; i++) {
+        const np_word_ids *old = &assembly->words[i];
+        uint32_t at = (uint32_t)(old->ref * UINT64_C(0x9E3779B97F4A7C15) >> 40) & (size - 1);
+        while (old->ref && words[at].ref)
+            at = (at + 1) & (size - 1);
+        if (old->ref)
+            words[at] = *old;
+    }
+    free(assembly->words);
+    assembly->words = words;
+    assembly->word_mask = size - 1;
+    return true;
+}
+
+/* What is known about a word of the ring; NULL for a text that is none, or without memory. */
+static np_word_ids *word_of(np_writer *writer, np_assembly *assembly, np_held held)
+{
+    if (held.own || !np_text_ref_is_word(held.ref))
+        return NULL;
+    if (assembly->word_epoch != np_texts_epoch(writer->texts)) {
+        if (assembly->words)
+            memset(assembly->words, 0, (assembly->word_mask + 1) * sizeof *assembly->words);
+        assembly->word_count = 0;
+        assembly->word_epoch = np_texts_epoch(writer->texts);
+    }
+    if ((!assembly->words || assembly->word_count * 2 > assembly->word_mask) &&
+        !grow_words(assembly))
+        return NULL;
+    uint32_t at = (uint32_t)(held.ref * UINT64_C(0x9E3779B97F4A7C15) >> 40) & assembly->word_mask;
+    while (assembly->words[at].ref && assembly->words[at].ref != held.ref)
+        at = (at + 1) & assembly->word_mask;
+    if (!assembly->words[at].ref) {
+        assembly->words[at].ref = held.ref;
+        assembly->word_count++;
+    }
+    return &assembly->words[at];
+}
+
+typedef np_status (*id_fn)(np_writer *, const np_assembly *, np_held, int64_t *, np_error *);
+
+/* The id that `make` gives, remembered with the word at `offset` of np_word_ids. */
+static np_status word_id(np_writer *writer, np_assembly *assembly, np_held held, size_t offset,
+                         id_fn make, int64_t *id, np_error *err)
+{
+    np_word_ids *word = word_of(writer, assembly, held);
+    int64_t *known = word ? (int64_t *)(void *)((char *)word + offset) : NULL;
+    if (known && *known) {
+        *id = *known;
+        return NP_OK;
+    }
+    const uint32_t epoch = np_texts_epoch(writer->texts);
+    const np_status status = make(writer, assembly, held, id, err);
+    if (!status && known && np_texts_epoch(writer->texts) == epoch)
+        *known = *id;
+    return status;
+}
+
+static np_status text_of(np_writer *writer, np_assembly *assembly, np_held held, int64_t *id,
+                         np_error *err)
+{
+    return word_id(writer, assembly, held, offsetof(np_word_ids, text_id), text_id, id, err);
+}
+
+/* -------------------------------------------------------------------------------------------------------- connections */
+
+static int64_t unix_of(const np_assembly *assembly, uint64_t mono_ns)
+{
+    return (int64_t)mono_ns + assembly->unix_minus_mono;
+}
+
+static int64_t connection_row(const np_assembly *assembly, uint32_t number)
+{
+    const np_seen_connection *connection = np_map_get(&assembly->connections, number);
+    return connection ? connection->row_id : 0;
+}
+
+static np_status bind_new_connection(np_writer *writer, np_assembly *assembly,
+                                     np_seen_connection *connection, np_error *err)
+{
+    sqlite3_stmt *s = writer->statement[S_CONNECTION];
+    int64_t origin = 0;
+    np_status status = word_id(writer, assembly, connection->origin,
+                               offsetof(np_word_ids, origin_id), origin_id, &origin, err);
+    size_t length;
+    (void)np_held_text(assembly, connection->proxy, &length);
+    if (!status && length)
+        status = text_of(writer, assembly, connection->proxy, &connection->proxy_id, err);
+    const int64_t unlike = connection_row(assembly, connection->unlike);
+    bind_int(s, 1, assembly->run_id);
+    bind_int(s, 2, assembly->process_id);
+    bind_int(s, 3, connection->number);
+    bind_int(s, 4, unix_of(assembly, connection->opened_ns));
+    bind_int(s, 24, origin);
+    bind_or_null(s, 25, connection->proxy_id != 0, connection->proxy_id);
+    bind_int(s, 26, connection->new_because);
+    bind_or_null(s, 27, unlike != 0, unlike);
+    return status;
+}
+
+static void bind_connection(sqlite3_stmt *s, const np_assembly *assembly,
+                            const np_seen_connection *connection)
+{
+    bind_or_null(s, 5, connection->ready_ns != 0, unix_of(assembly, connection->ready_ns));
+    bind_or_null(s, 6, connection->closed_ns != 0, unix_of(assembly, connection->closed_ns));
+    for (int i = 0; i < NP_SETUP_PHASES; i++)
+        bind_or_null(s, 7 + i, connection->setup_ns[i] >= 0, connection->setup_ns[i]);
+    bind_held(s, 11, assembly, connection->remote);
+    bind_held(s, 12, assembly, connection->local);
+    bind_or_null(s, 13, connection->protocol != NP_PROTOCOL_UNKNOWN, connection->protocol);
+    bind_held(s, 14, assembly, connection->tls_version);
+    bind_held(s, 15, assembly, connection->cipher);
+    bind_held(s, 16, assembly, connection->alpn);
+    bind_or_null(s, 17, connection->resumed >= 0, connection->resumed);
+    bind_or_null(s, 18, connection->early_data >= 0, connection->early_data);
+    bind_held(s, 19, assembly, connection->certificate);
+    bind_int(s, 20, (int64_t)connection->requests);
+    bind_or_null(s, 21, connection->sent_bytes >= 0, connection->sent_bytes);
+    bind_or_null(s, 22, connection->received_bytes >= 0, connection->received_bytes);
+    bind_held(s, 23, assembly, connection->reason);
+}
+
+static np_status write_connection(np_writer *writer, np_assembly *assembly,
+                                  np_seen_connection *connection, np_error *err)
+{
+    if (connection->owner) /* its set-up phases so far; the rest comes when the request ends */
+        np_connection_attribute(connection, connection->owner);
+    if (connection->row_id) {
+        bind_connection(writer->statement[S_CONNECTION_CHANGE], assembly, connection);
+        bind_int(writer->statement[S_CONNECTION_CHANGE], 24, connection->row_id);
+        return run_statement(writer, S_CONNECTION_CHANGE, err);
+    }
+    np_status status = bind_new_connection(writer, assembly, connection, err);
+    if (status)
+        return status;
+    bind_connection(writer->statement[S_CONNECTION], assembly, connection);
+    status = run_statement(writer, S_CONNECTION, err);
+    if (!status)
+        connection->row_id = sqlite3_last_insert_rowid(writer->db);
+    return status;
+}
+
+/* A row that something written now refers to, also while the set-up goes on. */
+static np_status need_connection(np_writer *writer, np_assembly *assembly,
+                                 np_seen_connection *connection, np_error *err)
+{
+    if (!connection || connection->row_id)
+        return NP_OK;
+    np_assembly_ready_connection(assembly, connection);
+    return write_connection(writer, assembly, connection, err);
+}
+
+/* -------------------------------------------------------------------------------------------------------------- spans */
+
+typedef struct span_place {
+    int64_t request_row; /* 0: belongs to no request */
+    int64_t parent_row;  /* 0: none */
+    int64_t *row;        /* [out] */
+} span_place;
+
+static np_status write_span(np_writer *writer, np_assembly *assembly, const np_seen_span *span,
+                            span_place place, np_error *err)
+{
+    sqlite3_stmt *s = writer->statement[S_SPAN];
+    int64_t name;
+    np_seen_connection *connection = np_map_get(&assembly->connections, span->connection);
+    np_status status = need_connection(writer, assembly, connection, err);
+    if (!status)
+        status = text_of(writer, assembly, span->name, &name, err);
+    if (status)
+        return status;
+    bind_or_null(s, 1, place.request_row != 0, place.request_row);
+    bind_or_null(s, 2, connection != NULL, connection ? connection->row_id : 0);
+    bind_int(s, 3, assembly->run_id);
+    bind_or_null(s, 4, place.parent_row != 0, place.parent_row);
+    bind_int(s, 5, span->phase);
+    bind_int(s, 6, span->kind);
+    bind_int(s, 7, span->outcome);
+    bind_int(s, 8, unix_of(assembly, span->start_ns));
+    bind_or_null(s, 9, span->ended, (int64_t)(span->end_ns - span->start_ns));
+    bind_int(s, 10, name);
+    bind_held(s, 11, assembly, span->detail);
+    status = run_statement(writer, S_SPAN, err);
+    *place.row = sqlite3_last_insert_rowid(writer->db);
+    if (!status && *place.row != writer->next_span)
+        return np_fail(err, NP_E_INPUT, "the ids of spans in the trace are used up or damaged");
+    writer->next_span++;
+    return status;
+}
+
+static int64_t parent_row(const np_seen_request *request, const np_seen_span *child,
+                          int64_t first_row)
+{
+    int64_t row = first_row;
+    for (const np_seen_span *span = request->first_span; child->parent && span;
+         span = span->next, row++)
+        if (span->number == child->parent)
+            return row;
+    return 0;
+}
+
+/* Phases in several pieces: one span a piece, named after the phase. */
+static np_status write_pieces(np_writer *writer, np_assembly *assembly,
+                              const np_seen_request *request, int64_t row, np_error *err)
+{
+    const np_cut *cut = &request->cut;
+    uint8_t pieces[NP_PHASE_COUNT] = {0};
+    for (int i = 0; i < cut->piece_count; i++)
+        pieces[cut->piece[i].phase % NP_PHASE_COUNT]++;
+    for (int i = 0; i < cut->piece_count; i++) {
+        const np_cut_piece *piece = &cut->piece[i];
+        if (pieces[piece->phase % NP_PHASE_COUNT] < 2 || piece->phase == NP_PHASE_GAP)
+            continue;
+        const char *phase = np_phase_name((np_phase)piece->phase);
+        const size_t length = strlen(phase);
+        int64_t name, written;
+        np_status status = np_texts_id(writer->texts, phase, length, &name, err);
+        if (status)
+            return status;
+        sqlite3_stmt *s = writer->statement[S_SPAN];
+        bind_int(s, 1, row);
+        bind_or_null(s, 2, false, 0);
+        bind_int(s, 3, assembly->run_id);
+        bind_or_null(s, 4, false, 0);
+        bind_int(s, 5, piece->phase);
+        bind_int(s, 6, NP_SPAN_PIECE);
+        bind_int(s, 7, NP_SPAN_OK);
+        bind_int(s, 8, unix_of(assembly, piece->start_ns));
+        bind_int(s, 9, piece->duration_ns);
+        bind_int(s, 10, name);
+        bind_or_null(s, 11, false, 0);
+        status = run_statement(writer, S_SPAN, err);
+        written = sqlite3_last_insert_rowid(writer->db);
+        if (!status && written != writer->next_span)
+            status =
+                np_fail(err, NP_E_INPUT, "the ids of spans in the trace are used up or damaged");
+        if (status)
+            return status;
+        writer->next_span++;
+    }
+    return NP_OK;
+}
+
+static np_status write_spans(np_writer *writer, np_assembly *assembly,
+                             const np_seen_request *request, int64_t row, np_error *err)
+{
+    const int64_t first = writer->next_span;
+    for (const np_seen_span *span = request->first_span; span; span = span->next) {
+        int64_t written;
+        const np_status status =
+            write_span(writer, assembly, span,
+                       (span_place){row, parent_row(request, span, first), &written}, err);
+        if (status)
+            return status;
+    }
+    return assembly->detail == NP_DETAIL_PHASES ? NP_OK
+                                                : write_pieces(writer, assembly, request, row, err);
+}
+
+static np_status write_headers(np_writer *writer, np_assembly *assembly,
+                               const np_seen_request *request, int64_t row, np_error *err)
+{
+    sqlite3_stmt *s = writer->statement[S_HEADER];
+    for (const np_seen_header *header = request->first_header; header; header = header->next) {
+        int64_t name;
+        size_t length;
+        const char *value = np_held_text(assembly, header->value, &length);
+        np_status status = text_of(writer, assembly, header->name, &name, err);
+        if (status)
+            return status;
+        bind_int(s, 1, row);
+        bind_int(s, 2, header->direction);
+        bind_int(s, 3, header->ordinal);
+        bind_int(s, 4, name);
+        (void)sqlite3_bind_text(s, 5, value, (int)length, SQLITE_STATIC);
+        status = run_statement(writer, S_HEADER, err);
+        if (status)
+            return status;
+    }
+    return NP_OK;
+}
+
+static np_status write_orphan(np_writer *writer, np_assembly *assembly, np_seen_orphan *orphan,
+                              np_error *err)
+{
+    if (!orphan->row_id) {
+        const np_seen_orphan *parent = np_map_get(&assembly->orphans, orphan->span.parent);
+        return write_span(writer, assembly, &orphan->span,
+                          (span_place){0, parent ? parent->row_id : 0, &orphan->row_id}, err);
+    }
+    sqlite3_stmt *s = writer->statement[S_SPAN_END];
+    bind_int(s, 1, orphan->row_id);
+    bind_int(s, 2, orphan->span.outcome);
+    bind_or_null(s, 3, orphan->span.ended, (int64_t)(orphan->span.end_ns - orphan->span.start_ns));
+    bind_held(s, 4, assembly, orphan->span.detail);
+    return run_statement(writer, S_SPAN_END, err);
+}
+
+/* ----------------------------------------------------------------------------------------------------------- requests */
+
+/* Time of spans of one kind inside a phase: what the application or our own loop took of it. */
+static int64_t sum_of_spans(const np_seen_request *request, uint8_t kind, uint32_t phases)
+{
+    int64_t sum = 0;
+    for (const np_seen_span *span = request->first_span; span; span = span->next)
+        if (span->kind == kind && span->ended && span->phase < NP_PHASE_COUNT &&
+            (phases >> span->phase & 1))
+            sum += (int64_t)(span->end_ns - span->start_ns);
+    return sum;
+}
+
+static void set_phases(np_writer *writer, const np_cut *cut)
+{
+    for (int phase = 0; phase < NP_PHASE_GAP; phase++)
+        set_or_null(writer, (enum request_column)(C_queue_ns + phase), cut->present >> phase & 1,
+                    cut->duration_ns[phase]);
+    set(writer, C_gap_ns, cut->duration_ns[NP_PHASE_GAP]);
+    for (int phase = NP_PHASE_PROXY; phase < NP_PHASE_GAP; phase++)
+        set_or_null(writer, (enum request_column)(C_proxy_at_ns + phase - NP_PHASE_PROXY),
+                    cut->present >> phase & 1, cut->at_ns[phase]);
+}
+
+static void set_parts_of_phases(np_writer *writer, const np_assembly *assembly,
+                                const np_seen_request *request)
+{
+    const bool known = assembly->detail != NP_DETAIL_PHASES; /* without spans nobody counted */
+    const uint32_t present = request->cut.present;
+    const uint32_t waits = 1u << NP_PHASE_WAIT | 1u << NP_PHASE_RECEIVE;
+    const bool has_send = present >> NP_PHASE_SEND & 1;
+    const bool has_receive = present >> NP_PHASE_RECEIVE & 1;
+    set_or_null(writer, C_send_application_ns, known && has_send,
+                sum_of_spans(request, NP_SPAN_APPLICATION, 1u << NP_PHASE_SEND));
+    set_or_null(writer, C_receive_application_ns, known && has_receive,
+                sum_of_spans(request, NP_SPAN_APPLICATION, 1u << NP_PHASE_RECEIVE));
+    set_or_null(writer, C_late_ns, known && (present & waits),
+                sum_of_spans(request, NP_SPAN_LATENESS, waits));
+    set_or_null(writer, C_dns_queries, known, request->query_count);
+    set_or_null(writer, C_connect_attempts, known, request->attempt_count);
+}
+
+static void set_sources(np_writer *writer, const np_cut *cut)
+{
+    uint8_t sources[NP_SOURCE_BYTES];
+    bool usual = true;
+    for (int phase = 0; phase < NP_SOURCE_BYTES; phase++) {
+        const bool present = cut->present >> phase & 1;
+        sources[phase] = present ? cut->source[phase] : 0;
+        usual = usual && (!present || sources[phase] == np_usual_source(0, phase));
+    }
+    if (!usual)
+        (void)sqlite3_bind_blob(writer->statement[S_REQUEST], C_sources + 1, sources,
+                                sizeof sources, SQLITE_TRANSIENT);
+    else if (writer->has_sources)
+        (void)sqlite3_bind_null(writer->statement[S_REQUEST], C_sources + 1);
+    writer->has_sources = !usual;
+}
+
+static const char *layer_name(uint8_t layer)
+{
+    static const char *const names[] = {[NP_LAYER_CURL] = "curl",
+                                        [NP_LAYER_DNS] = "dns",
+                                        [NP_LAYER_OS] = "os",
+                                        [NP_LAYER_TLS] = "tls"};
+    return layer < sizeof names / sizeof names[0] ? names[layer] : NULL;
+}
+
+static np_status set_error(np_writer *writer, np_assembly *assembly, const np_seen_request *request,
+                           np_error *err)
+{
+    const bool failed = request->outcome != NP_OUTCOME_OK;
+    const char *layer = failed ? layer_name(request->layer) : NULL;
+    size_t length = 0;
+    int64_t error_id = 0;
+    if (failed)
+        (void)np_held_text(assembly, request->error, &length);
+    if (length) {
+        const np_status status = text_of(writer, assembly, request->error, &error_id, err);
+        if (status)
+            return status;
+    }
+    set_or_null(writer, C_web_status, failed && request->ended, request->web_status);
+    set_or_null(writer, C_error_code, failed && request->ended, request->error_code);
+    set_or_null(writer, C_error_id, length != 0, error_id);
+    if (layer)
+        (void)sqlite3_bind_text(writer->statement[S_REQUEST], C_error_layer + 1, layer, -1,
+                                SQLITE_STATIC);
+    else if (writer->has_layer)
+        (void)sqlite3_bind_null(writer->statement[S_REQUEST], C_error_layer + 1);
+    writer->has_layer = layer != NULL;
+    return NP_OK;
+}
+
+static np_status set_texts(np_writer *writer, np_assembly *assembly, const np_seen_request *request,
+                           np_error *err)
+{
+    int64_t method, origin, path, route;
+    np_status status = text_of(writer, assembly, request->method, &method, err);
+    if (!status)
+        status = word_id(writer, assembly, request->origin, offsetof(np_word_ids, origin_id),
+                         origin_id, &origin, err);
+    if (!status)
+        status = text_of(writer, assembly, request->path, &path, err);
+    if (!status)
+        status = word_id(writer, assembly, request->path, offsetof(np_word_ids, route_id), route_id,
+                         &route, err);
+    if (status)
+        return status;
+    set(writer, C_method_id, method);
+    set(writer, C_origin_id, origin);
+    set(writer, C_path_id, path);
+    set(writer, C_route_id, route);
+    return NP_OK;
+}
+
+static np_status set_connection(np_writer *writer, np_assembly *assembly,
+                                const np_seen_request *request, np_error *err)
+{
+    np_seen_connection *connection = request->connection;
+    const bool ready =
+        connection && (connection->ready_ns || (connection->written && connection->setup_ended));
+    if (ready) {
+        const np_status status = need_connection(writer, assembly, connection, err);
+        if (status)
+            return status;
+    }
+    set_or_null(writer, C_connection_id, ready, ready ? connection->row_id : 0);
+    set_or_null(writer, C_connection_use, ready && request->connection_use != 0,
+                request->connection_use);
+    const int64_t proxy = ready ? connection->proxy_id : 0;
+    set_or_null(writer, C_proxy_id, proxy != 0, proxy);
+    set(writer, C_proxy_source, request->proxy_source);
+    return NP_OK;
+}
+
+static np_status hop_row(np_writer *writer, const np_assembly *assembly,
+                         const np_seen_request *request, int64_t *row, np_error *err)
+{
+    *row = request->hop_row  ? request->hop_row
+           : request->hop_of ? np_assembly_hop_row(assembly, request->hop_of)
+                             : 0;
+    if (*row || !request->hop_of)
+        return NP_OK;
+    sqlite3_stmt *s =
+        writer->statement[S_HOP]; /* after a restart, or when very many ended in between */
+    bind_int(s, 1, assembly->process_id);
+    bind_int(s, 2, request->hop_of);
+    const int rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW)
+        *row = sqlite3_column_int64(s, 0);
+    const np_status status = rc == SQLITE_ROW || rc == SQLITE_DONE
+                                 ? NP_OK
+                                 : np_db_fail(err, writer->db, rc, 1, "a hop cannot be found");
+    (void)sqlite3_reset(s);
+    return status;
+}
+
+static void set_rest(np_writer *writer, const np_assembly *assembly, const np_seen_request *request)
+{
+    const np_cut *cut = &request->cut;
+    set(writer, C_run_id, assembly->run_id);
+    set(writer, C_process_id, assembly->process_id);
+    set(writer, C_number, request->number);
+    set(writer, C_start_ns, unix_of(assembly, cut->start_ns));
+    set(writer, C_total_ns, np_cut_total(cut));
+    set(writer, C_hop, request->hop);
+    set(writer, C_hop_reason, request->hop_reason);
+    set(writer, C_purpose, request->purpose);
+    set(writer, C_outcome, request->outcome);
+    set_or_null(writer, C_status, request->status != 0, request->status);
+    set_or_null(writer, C_protocol, request->protocol != 0, request->protocol);
+    set_or_null(writer, C_caller_blocked_ns, request->caller_ns >= 0, request->caller_ns);
+    set_or_null(writer, C_sent_bytes, request->sent_bytes >= 0, request->sent_bytes);
+    set_or_null(writer, C_received_bytes, request->received_bytes >= 0, request->received_bytes);
+    const uint32_t lost = request->packed.failed ? NP_FLAG_EVENTS_LOST : 0;
+    set(writer, C_flags, request->flags | cut->flags | lost);
+}
+
+static np_status forget_running(np_writer *writer, const np_assembly *assembly,
+                                const np_seen_request *request, np_error *err)
+{
+    bind_int(writer->statement[S_RUNNING_END], 1, assembly->process_id);
+    bind_int(writer->statement[S_RUNNING_END], 2, request->number);
+    return run_statement(writer, S_RUNNING_END, err);
+}
+
+/* The spans first: the row says where they are. */
+static np_status write_request(np_writer *writer, np_assembly *assembly, np_seen_request *request,
+                               np_error *err)
+{
+    const int64_t row = writer->next_request;
+    const int64_t first_span = writer->next_span;
+    int64_t hop;
+    np_status status = set_texts(writer, assembly, request, err);
+    if (!status)
+        status = set_connection(writer, assembly, request, err);
+    if (!status)
+        status = set_error(writer, assembly, request, err);
+    if (!status)
+        status = hop_row(writer, assembly, request, &hop, err);
+    if (!status && (request->first_span || request->cut.piece_count > 0))
+        status = write_spans(writer, assembly, request, row, err);
+    if (!status && request->first_header)
+        status = write_headers(writer, assembly, request, row, err);
+    if (!status && request->spilled)
+        status = forget_running(writer, assembly, request, err);
+    if (status)
+        return status;
+    set_rest(writer, assembly, request);
+    set_phases(writer, &request->cut);
+    set_parts_of_phases(writer, assembly, request);
+    set_sources(writer, &request->cut);
+    set_or_null(writer, C_hop_of, hop != 0, hop);
+    set_or_null(writer, C_first_span, writer->next_span > first_span, first_span);
+    set(writer, C_span_count, writer->next_span - first_span);
+    status = run_statement(writer, S_REQUEST, err);
+    if (status)
+        return status;
+    request->row_id = sqlite3_last_insert_rowid(writer->db);
+    if (request->row_id != row)
+        return np_fail(err, NP_E_INPUT, "the ids of requests in the trace are used up or damaged");
+    writer->next_request++;
+    writer->rows++;
+    np_assembly_set_hop_row(assembly, request->number, row);
+    return NP_OK;
+}
+
+/* ------------------------------------------------------------------------------------------------------------ running */
+
+static np_status write_running(np_writer *writer, np_assembly *assembly, np_seen_request *request,
+                               uint64_t read, np_error *err)
+{
+    sqlite3_stmt *s = writer->statement[S_RUNNING];
+    np_textbuf url, blob;
+    np_textbuf_init(&url, 2 * NP_RING_TEXT_MAX);
+    np_textbuf_init(&blob, request->packed.max + 8);
+    size_t length;
+    const char *text = np_held_text(assembly, request->origin, &length);
+    np_textbuf_add(&url, text, length);
+    text = np_held_text(assembly, request->path, &length);
+    np_textbuf_add(&url, text, length);
+    char position[8];
+    for (int i = 0; i < 8; i++)
+        position[i] = (char)(read >> 8 * i);
+    np_textbuf_add(&blob, position, sizeof position);
+    np_textbuf_add(&blob, request->packed.text, request->packed.length);
+
+    np_status status = need_connection(writer, assembly, request->connection, err);
+    if (!status) {
+        bind_int(s, 1, assembly->process_id);
+        bind_int(s, 2, request->number);
+        bind_int(s, 3, assembly->run_id);
+        bind_int(s, 4, unix_of(assembly, request->cut.start_ns));
+        bind_int(s, 5,
+                 unix_of(assembly, assembly->newest_ns > request->cut.start_ns
+                                       ? assembly->newest_ns
+                                       : request->cut.start_ns));
+        bind_int(s, 6, request->cut.open == NP_CUT_NONE ? NP_PHASE_GAP : request->cut.open);
+        bind_held(s, 7, assembly, request->method);
+        (void)sqlite3_bind_text(s, 8, url.text, (int)url.length, SQLITE_STATIC);
+        bind_or_null(s, 9, request->hop_of != 0, request->hop_of);
+        bind_or_null(s, 10, request->connection != NULL,
+                     request->connection ? request->connection->row_id : 0);
+        (void)sqlite3_bind_blob(s, 11, blob.text, (int)blob.length, SQLITE_STATIC);
+        status = run_statement(writer, S_RUNNING, err);
+        (void)sqlite3_clear_bindings(s); /* they point into what goes now */
+    }
+    np_textbuf_done(&url);
+    np_textbuf_done(&blob);
+    return status;
+}
+
+/* -------------------------------------------------------------------------------------------------------- transactions */
+
+np_status np_writer_begin(np_writer *writer, np_error *err)
+{
+    np_status status = run_statement(writer, S_BEGIN, err);
+    if (status)
+        return status;
+    sqlite3_stmt *s = writer->statement[S_IDS];
+    const int rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW) {
+        writer->next_request = sqlite3_column_int64(s, 0) + 1;
+        writer->next_span = sqlite3_column_int64(s, 1) + 1;
+    } else {
+        status = np_db_fail(err, writer->db, rc, 1, "the last ids cannot be read");
+    }
+    (void)sqlite3_reset(s);
+    writer->rows = 0;
+    return status;
+}
+
+static np_status store_clocks(np_writer *writer, const np_assembly *assembly, np_error *err)
+{
+    np_status status = NP_OK;
+    for (size_t i = 0; i < assembly->clock_count && !status; i++) {
+        bind_int(writer->statement[S_CLOCK], 1, assembly->run_id);
+        bind_int(writer->statement[S_CLOCK], 2, (int64_t)assembly->clocks[i].mono_ns);
+        bind_int(writer->statement[S_CLOCK], 3, assembly->clocks[i].unix_ns);
+        status = run_statement(writer, S_CLOCK, err);
+    }
+    return status;
+}
+
+np_status np_writer_store(np_writer *writer, np_assembly *assembly, uint64_t read,
+                          np_written *written, np_error *err)
+{
+    np_status status = store_clocks(writer, assembly, err);
+    for (np_seen_connection *c = assembly->ready_connections; c && !status; c = c->next_ready)
+        status = write_connection(writer, assembly, c, err);
+    for (np_seen_request *request = assembly->first_ended; request && !status;
+         request = request->next) {
+        status = write_request(writer, assembly, request, err);
+        written->requests += request->purpose == 0;
+        written->failed += request->purpose == 0 && request->outcome != NP_OUTCOME_OK;
+    }
+    for (np_seen_orphan *orphan = assembly->ready_orphans; orphan && !status;
+         orphan = orphan->next_ready)
+        status = write_orphan(writer, assembly, orphan, err);
+    for (np_pin *pin = assembly->pins.next; pin != &assembly->pins && !status; pin = pin->next)
+        if (pin->spilling && pin->kind == NP_PIN_REQUEST)
+            status = write_running(writer, assembly, (np_seen_request *)pin, read, err);
+    return status;
+}
+
+np_status np_writer_ring(np_writer *writer, int64_t ring_id, uint64_t consumed, uint64_t dropped,
+                         bool closed, np_error *err)
+{
+    sqlite3_stmt *s = writer->statement[S_RING];
+    bind_int(s, 1, ring_id);
+    bind_int(s, 2, (int64_t)consumed);
+    bind_int(s, 3, (int64_t)dropped);
+    bind_int(s, 4, closed);
+    return run_statement(writer, S_RING, err);
+}
+
+np_status np_writer_run(np_writer *writer, int64_t run_id, const np_written *written,
+                        uint64_t dropped, np_error *err)
+{
+    sqlite3_stmt *s = writer->statement[S_RUN];
+    bind_int(s, 1, run_id);
+    bind_int(s, 2, (int64_t)written->requests);
+    bind_int(s, 3, (int64_t)written->failed);
+    bind_int(s, 4, (int64_t)dropped);
+    return run_statement(writer, S_RUN, err);
+}
+
+np_status np_writer_commit(np_writer *writer, np_error *err)
+{
+    np_status status = np_chunk_after_rows(writer->db, writer->rows, &writer->rows_behind, err);
+    if (!status)
+        status = run_statement(writer, S_COMMIT, err);
+    return status;
+}
+
+void np_writer_rollback(np_writer *writer)
+{
+    (void)run_statement(writer, S_ROLLBACK,
+                        NULL); /* SQLite may have rolled back by itself: then this one is refused */
+    np_texts_forget(writer->texts);
+    writer->rows_behind = -1;
+}
