@@ -269,8 +269,8 @@ np_status np_url_parse(const char *text, np_url *out, np_error *err)
     if (status)
         return status;
 
-    size_t scheme;
-    const char *rest;
+    size_t scheme = 0;
+    const char *rest = text;
     status = read_scheme(text, &scheme, &rest, err);
     if (status)
         return status;
