@@ -39,6 +39,8 @@ static void assert_sound(const np_cut *cut, uint64_t seed)
     cr_assert(sum == (unsigned __int128)np_cut_total(cut), "seed %llu: np_cut_total",
               (unsigned long long)seed);
 
+    cr_assert_geq(cut->cursor_ns, cut->start_ns, "seed %llu: the end lies before the start",
+                  (unsigned long long)seed);
     uint64_t at = cut->start_ns;
     for (int i = 0; i < cut->piece_count; i++) {
         const np_cut_piece *const piece = &cut->piece[i];
