@@ -164,7 +164,7 @@ int listener_open(const char *text, uint16_t *port)
     socklen_t size = np_address_size(&address);
     const int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(fd, &address.any, size) != 0 || listen(fd, 0) != 0) {
+    if (bind(fd, &address.any, size) != 0 || listen(fd, 16) != 0) {
         close(fd);
         return -1;
     }
@@ -178,6 +178,7 @@ void listener_fill(int listener, int filler[4])
     np_address address;
     socklen_t size = sizeof address;
     getsockname(listener, &address.any, &size);
+    (void)listen(listener, 0); /* from here on room for one */
     for (int i = 0; i < 4; i++) {
         filler[i] = socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         (void)connect(filler[i], &address.any, size);
