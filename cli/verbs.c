@@ -2,6 +2,9 @@
  * own. */
 #include "verbs.h"
 #include "verb_help.h"
+#include "verb_info.h"
+#include "verb_report.h"
+#include "verb_show.h"
 
 static const struct verb verb_demo = {
     .name = "demo",
@@ -22,4 +25,6 @@ static const struct verb verb_lab = {
     .executes = "netphase-lab",
 };
 
-const struct verb *const verbs[] = {&verb_demo, &verb_record, &verb_lab, &verb_help, NULL};
+const struct verb *const verbs[] = {
+    &verb_demo, &verb_record, &verb_report, &verb_show, &verb_info, &verb_lab, &verb_help, NULL,
+};

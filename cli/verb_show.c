@@ -1,0 +1,264 @@
+/* netphase show: one request, as a waterfall or as JSON. */
+#include "verb_show.h"
+#include "json.h"
+#include "message.h"
+#include "open_trace.h"
+#include "output.h"
+#include "waterfall.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum show_format { SHOW_TABLE, SHOW_JSON };
+
+static const char *const format_words[] = {"table", "json", NULL};
+
+struct show_args {
+    int format;
+};
+
+/* clang-format off */
+static const struct verb_option options[] = {
+    {.name = "format", .letter = 'f', .type = OPTION_WORD, .argument = "FORMAT", .words = format_words, .fallback = "table",
+     .help = "table (the waterfall) or json", OPTION_FIELD(struct show_args, format)},
+    {0},
+};
+/* clang-format on */
+
+/* ---------------------------------------------------------------------------------------------------
+ * JSON */
+
+static const char *text_or_null(const char *text)
+{
+    return text[0] ? text : NULL;
+}
+
+/* -1 is "not known" or "did not happen". */
+static void optional_int(struct json *json, const char *key, int64_t value)
+{
+    if (value < 0)
+        json_null(json, key);
+    else
+        json_int(json, key, value);
+}
+
+static void request_json(struct json *json, const np_row *row)
+{
+    struct text started = {0};
+    time_rfc3339(&started, row->start_ns, 9);
+    json_open(json, "request", '{', false);
+    json_int(json, "id", row->id);
+    json_int(json, "run", row->run_id);
+    json_text(json, "started", text_string(&started));
+    json_text(json, "method", row->method);
+    json_text(json, "url", row->url);
+    if (row->status > 0)
+        json_int(json, "status", row->status);
+    else
+        json_null(json, "status");
+    json_text(json, "protocol", text_or_null(row->protocol));
+    json_text(json, "remote", text_or_null(row->remote));
+    json_bool(json, "reused", row->reused);
+    json_text(json, "connection_state", text_or_null(row->connection_state));
+    json_text(json, "proxy", text_or_null(row->proxy));
+    json_text(json, "tls_version", text_or_null(row->tls_version));
+    json_text(json, "outcome", row->outcome);
+    json_text(json, "error", row->failed ? row->error : NULL);
+    if (row->failed) {
+        json_text(json, "error_layer", text_or_null(row->error_layer));
+        json_int(json, "error_code", row->error_code);
+        json_text(json, "web_status", np_web_status_name((np_web_status)row->web_status));
+    }
+    json_int(json, "hop", row->hop);
+    if (row->hop_of > 0)
+        json_int(json, "hop_of", row->hop_of);
+    json_int(json, "setup_ns", row->setup_ns);
+    json_int(json, "total_ns", row->total_ns);
+    optional_int(json, "caller_blocked_ns", row->caller_blocked_ns);
+    optional_int(json, "send_application_ns", row->send_application_ns);
+    optional_int(json, "receive_application_ns", row->receive_application_ns);
+    optional_int(json, "late_ns", row->late_ns);
+    optional_int(json, "sent_bytes", row->sent_bytes);
+    optional_int(json, "received_bytes", row->received_bytes);
+    json_close(json, '}');
+    text_done(&started);
+}
+
+static void phases_json(struct json *json, const np_row *row)
+{
+    json_open(json, "phases", '[', false);
+    for (int phase = 0; phase < NP_PHASE_COUNT; phase++) {
+        int64_t duration_ns = row->phase_ns[phase];
+        bool is_present = duration_ns >= 0 && (phase != NP_PHASE_GAP || duration_ns > 0);
+        json_open(json, NULL, '{', true);
+        json_text(json, "phase", np_phase_name((np_phase)phase));
+        if (phase == NP_PHASE_QUEUE && is_present)
+            json_int(json, "start_ns", 0);
+        else
+            optional_int(json, "start_ns", row->phase_at_ns[phase]);
+        json_int(json, "duration_ns", is_present ? duration_ns : 0);
+        json_bool(json, "present", is_present);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
+
+static void spans_json(struct json *json, const np_request_detail *request)
+{
+    json_open(json, "spans", '[', false);
+    for (size_t i = 0; i < request->span_count; i++) {
+        const np_span *span = &request->spans[i];
+        json_open(json, NULL, '{', true);
+        json_int(json, "id", span->id);
+        if (span->parent_id > 0)
+            json_int(json, "parent", span->parent_id);
+        json_text(json, "phase", np_phase_name(span->phase));
+        json_text(json, "kind", span->kind);
+        json_text(json, "name", span->name);
+        json_int(json, "start_ns", span->start_ns);
+        optional_int(json, "duration_ns", span->duration_ns);
+        json_text(json, "outcome", span->outcome);
+        if (span->detail[0])
+            json_raw(json, "detail", span->detail);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
+
+static void headers_json(struct json *json, const np_request_detail *request)
+{
+    static const char *const directions[] = {"request", "response", "informational",
+                                             "trailer", "to_proxy", "from_proxy"};
+    if (request->header_count == 0)
+        return;
+    json_open(json, "headers", '[', false);
+    for (size_t i = 0; i < request->header_count; i++) {
+        const np_header *header = &request->headers[i];
+        bool is_known = header->direction >= 0 &&
+                        header->direction < (int)(sizeof directions / sizeof directions[0]);
+        json_open(json, NULL, '{', true);
+        json_text(json, "direction", is_known ? directions[header->direction] : "unknown");
+        json_text(json, "name", header->name);
+        json_text(json, "value", header->value);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
+
+static void connection_json(struct json *json, const np_connection_info *connection)
+{
+    if (!connection)
+        return;
+    json_open(json, "connection", '{', false);
+    json_int(json, "id", connection->id);
+    json_text(json, "remote", text_or_null(connection->remote));
+    json_text(json, "local", text_or_null(connection->local));
+    json_text(json, "new_because", text_or_null(connection->new_because));
+    json_text(json, "tls_version", text_or_null(connection->tls_version));
+    json_text(json, "tls_cipher", text_or_null(connection->tls_cipher));
+    json_text(json, "alpn", text_or_null(connection->alpn));
+    if (connection->tls_resumed >= 0)
+        json_bool(json, "tls_resumed", connection->tls_resumed == 1);
+    else
+        json_null(json, "tls_resumed");
+    json_text(json, "close_reason", text_or_null(connection->close_reason));
+    json_count(json, "requests", connection->requests);
+    json_close(json, '}');
+}
+
+void show_json(const np_request_detail *request, struct text *out)
+{
+    struct json json = {.out = out};
+    json_open(&json, NULL, '{', false);
+    json_text(&json, "schema", "netphase.request/1");
+    request_json(&json, &request->row);
+    phases_json(&json, &request->row);
+    spans_json(&json, request);
+    connection_json(&json, request->connection);
+    headers_json(&json, request);
+    json_close(&json, '}');
+    json_end(&json);
+}
+
+/* ----------------------------------------------------------------------------------------------------
+ * verb */
+
+static bool is_number(const char *text)
+{
+    return text[0] && text[strspn(text, "0123456789")] == '\0';
+}
+
+/* Operands are [TRACE] [REQUEST]; a lone number is a request, unless a file has that name. */
+static void take_operands(const struct call *call, const char **path, const char **request)
+{
+    bool is_lone_number = call->operand_count == 1 && is_number(call->operands[0]) &&
+                          access(call->operands[0], F_OK) != 0;
+    *path = trace_path(call, is_lone_number ? 1 : 0);
+    *request = is_lone_number             ? call->operands[0]
+               : call->operand_count == 2 ? call->operands[1]
+                                          : NULL;
+}
+
+static bool parse_id(const char *text, int64_t *out)
+{
+    *out = 0;
+    if (!text)
+        return true;
+    text += text[0] == '#';
+    errno = 0;
+    *out = strtoll(text, NULL, 10);
+    return is_number(text) && errno == 0 && *out > 0;
+}
+
+static int show_run(struct call *call)
+{
+    const struct show_args *args = call->args;
+    const char *path;
+    const char *request_text;
+    int64_t id;
+    take_operands(call, &path, &request_text);
+    if (!parse_id(request_text, &id))
+        return message_usage(call, "REQUEST: found '%s', expected the number of a request",
+                             request_text);
+
+    np_store *store = NULL;
+    np_request_detail *request = NULL;
+    struct text out = {0};
+    np_error err = {0};
+    int status = open_trace(call, path, &store);
+    if (status)
+        return status;
+    if (np_store_request(store, id, &request, &err)) {
+        status = message_failure(call, &err);
+        goto done;
+    }
+    if (args->format == SHOW_JSON)
+        show_json(request, &out);
+    else
+        waterfall_write(request, &call->out, &out);
+    status = output_write(call, &out);
+
+done:
+    np_request_detail_free(request);
+    np_store_close(store);
+    return status;
+}
+
+const struct verb verb_show = {
+    .name = "show",
+    .summary = "one request as a waterfall; without REQUEST, the last one",
+    .operands = "[TRACE] [REQUEST]",
+    .description = "Each phase is a bar on one clock, from the call to the last byte; what "
+                   "happened inside a phase (lookups, attempts, "
+                   "handshakes) stands below it. Phases never overlap and add up to the total; "
+                   "spans may overlap.",
+    .examples = "netphase show\tthe last request of netphase.db\n"
+                "netphase show slow.db 118\trequest 118 of another trace\n"
+                "netphase show --format json 118\tthe same for programs\n",
+    .options = options,
+    .args_size = sizeof(struct show_args),
+    .operands_most = 2,
+    .run = show_run,
+};
