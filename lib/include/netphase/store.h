@@ -40,6 +40,9 @@ NP_API void np_store_close(np_store *store);
 /** Makes the call that runs in another thread end with NP_E_CANCELED. Any thread. */
 NP_API void np_store_interrupt(np_store *store);
 
+/** Returns the version of the SQLite that reads and writes traces, "3.40.1"; static text. Any thread. */
+NP_API const char *np_sqlite_version(void);
+
 /* ------------------------------------------------------------------------------------------------------- info */
 
 typedef struct np_run_info {
