@@ -127,7 +127,8 @@ static int show_version(struct call *call)
     struct text out = {0};
     text_print(&out, "%s %s\n", call->program->name, NP_VERSION);
     text_print(&out, "libnetphase-trace %s\n", np_version());
-    text_print(&out, "SQLite %s\n", np_sqlite_version());
+    if (call->program->sqlite_version)
+        text_print(&out, "SQLite %s\n", call->program->sqlite_version());
     call->verb = NULL;
     return output_write(call, &out);
 }

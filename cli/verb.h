@@ -59,7 +59,8 @@ struct verb {
 /* One of the programs netphase, netphase-net, netphase-lab. */
 struct program {
     const char *name;
-    const struct verb *const *verbs; /* ends with NULL */
+    const struct verb *const *verbs;     /* ends with NULL */
+    const char *(*sqlite_version)(void); /* told by --version; NULL: not told */
 };
 
 /* Finds the verb, reads the options, runs it; returns what main returns. */
