@@ -96,6 +96,12 @@ void report_group_name(const np_report *report, const np_report_group *group, bo
         text_puts(out, "all requests");
 }
 
+/* The same between parts of a text that is wrapped: it stays at the end of its line. */
+static const char *wrapped_separator(bool ascii)
+{
+    return ascii ? "\x01| " : "\x01· ";
+}
+
 static void put_requests(struct text *out, uint64_t requests, uint64_t failed)
 {
     text_thousands(out, requests);
@@ -115,7 +121,7 @@ static void put_labels(struct text *out, const char *labels, bool ascii)
 {
     struct json_member member;
     while (json_member_next(&labels, &member)) {
-        text_puts(out, separator(ascii));
+        text_puts(out, wrapped_separator(ascii));
         size_t from = out->length;
         text_outside(out, member.key, ascii);
         text_char(out, '=');
@@ -128,7 +134,7 @@ static void put_span_of_time(struct text *out, const np_report *report, bool asc
 {
     if (report->from_ns == 0)
         return;
-    text_puts(out, separator(ascii));
+    text_puts(out, wrapped_separator(ascii));
     size_t from = out->length;
     time_people(out, report->from_ns, true, 0);
     text_puts(out, ascii ? " ... " : " … ");
@@ -151,13 +157,13 @@ static void put_head(const np_report *report, int64_t run_id, const struct look 
 {
     struct text head = {0};
     text_outside(&head, report->file, look->ascii);
-    text_puts(&head, separator(look->ascii));
+    text_puts(&head, wrapped_separator(look->ascii));
     if (run_id > 0)
         text_print(&head, "run %" PRId64, run_id);
     else
         text_print(&head, report->runs == 1 ? "%" PRIu64 " run" : "%" PRIu64 " runs", report->runs);
     put_span_of_time(&head, report, look->ascii);
-    text_puts(&head, separator(look->ascii));
+    text_puts(&head, wrapped_separator(look->ascii));
     size_t from = head.length;
     put_requests(&head, report->requests, report->failed);
     text_tie(&head, from);
@@ -173,6 +179,73 @@ static void put_head(const np_report *report, int64_t run_id, const struct look 
         look_puts(look, out, ROLE_BAD, text_string(&lost));
         text_char(out, '\n');
         text_done(&lost);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------- verdict */
+
+static double sum_of(const np_report *report, size_t offset)
+{
+    struct report_row row = {.offset = offset};
+    double sum = 0;
+    for (size_t i = 0; i < report->group_count; i++)
+        sum += (double)report_figures(&report->groups[i], &row)->sum_ns;
+    return sum;
+}
+
+struct ranked {
+    np_phase phase;
+    double sum_ns;
+};
+
+/* The two phases from first to last with the largest sums. */
+static void two_largest(const np_report *report, np_phase first, np_phase last,
+                        struct ranked out[2])
+{
+    out[0] = out[1] = (struct ranked){first, 0};
+    for (int phase = (int)first; phase <= (int)last; phase++) {
+        struct ranked this = {
+            (np_phase)phase,
+            sum_of(report, offsetof(np_report_group, phases) + (size_t)phase * sizeof(np_figures))};
+        if (this.sum_ns > out[0].sum_ns) {
+            out[1] = out[0];
+            out[0] = this;
+        } else if (this.sum_ns > out[1].sum_ns) {
+            out[1] = this;
+        }
+    }
+}
+
+static void put_part(struct text *out, const struct ranked *part, double whole_ns)
+{
+    text_print(out, "%s (%.0f %%)", np_phase_name(part->phase), part->sum_ns / whole_ns * 100);
+}
+
+void report_verdict(const np_report *report, struct text *out)
+{
+    double total_ns = sum_of(report, offsetof(np_report_group, total));
+    double setup_ns = sum_of(report, offsetof(np_report_group, setup));
+    if (total_ns <= 0 || report->groups_left_out > 0)
+        return;
+    struct ranked largest[2];
+    double percent = setup_ns / total_ns * 100;
+    text_print(out,
+               percent >= 9.95 ? "Set-up took %.0f %% of the time"
+                               : "Set-up took %.1f %% of the time",
+               percent);
+    if (setup_ns > 0) {
+        two_largest(report, NP_PHASE_QUEUE, NP_PHASE_TLS, largest);
+        text_puts(out, ", most of it ");
+        put_part(out, &largest[0], setup_ns);
+        if (largest[1].sum_ns * 5 >= setup_ns) { /* a second one is named from a fifth on */
+            text_puts(out, " and ");
+            put_part(out, &largest[1], setup_ns);
+        }
+    }
+    if (percent < 50) {
+        two_largest(report, NP_PHASE_SEND, NP_PHASE_GAP, largest);
+        text_puts(out, "; most of the rest is ");
+        put_part(out, &largest[0], total_ns - setup_ns);
     }
 }
 
@@ -236,17 +309,18 @@ static void add_share(struct table *table, const struct look *look, const struct
     }
     if (row->is_sum) {
         look_begin(look, &cell, ROLE_QUIET);
-        text_repeat(&cell, look->ascii ? ":" : "·", eighths > 0 ? (eighths + 7) / 8 : 0);
+        int cells = figures->sum_ns > 0 && eighths == 0 ? 1 : (eighths + 7) / 8;
+        text_repeat(&cell, look->ascii ? ":" : "·", cells);
         look_end(look, &cell, ROLE_QUIET);
     } else if (figures->sum_ns > 0) {
         look_bar(look, &cell, row->role, row->letter, 0, eighths, bar_cells);
     }
     double percent = figures->share * 100;
-    text_print(&cell,
-               percent >= 9.95 || percent == 0 ? " %.0f %%"
-               : percent < 0.05                ? " <0.1 %%"
-                                               : " %.1f %%",
-               percent);
+    text_puts(&cell, figures->sum_ns > 0 ? " " : "");
+    if (percent > 0 && percent < 0.05)
+        text_puts(&cell, "<0.1 %");
+    else
+        text_print(&cell, percent >= 9.95 || percent == 0 ? "%.0f %%" : "%.1f %%", percent);
     table_cell(table, text_string(&cell));
     text_done(&cell);
 }
@@ -346,10 +420,22 @@ static void put_group(const np_report *report, const np_report_group *group,
     text_done(&name);
 }
 
+static void put_verdict(const np_report *report, int width, struct text *out)
+{
+    struct text verdict = {0};
+    report_verdict(report, &verdict);
+    if (verdict.length > 0) {
+        text_wrap(out, text_string(&verdict), 0, 0, width);
+        text_char(out, '\n');
+    }
+    text_done(&verdict);
+}
+
 void report_table(const np_report *report, int64_t run_id, const struct look *look,
                   struct text *out)
 {
     put_head(report, run_id, look, out);
+    put_verdict(report, look->columns, out);
     if (report->group_count == 0)
         text_puts(out, "\nno requests match\n");
     for (size_t i = 0; i < report->group_count; i++)
@@ -530,7 +616,8 @@ void report_markdown(const np_report *report, int64_t run_id, struct text *out)
         head.data[--head.length] = '\0'; /* its line end */
     text_puts(out, "## ");
     markdown_text(out, text_string(&head));
-    text_char(out, '\n');
+    text_puts(out, "\n\n");
+    put_verdict(report, 10000, out);
     if (report->group_count == 0)
         text_puts(out, "\nno requests match\n");
     for (size_t i = 0; i < report->group_count; i++)

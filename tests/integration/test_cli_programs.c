@@ -150,24 +150,24 @@ Test(programs, wrong_usage_exits_with_2_and_says_what_to_do)
     static const struct {
         const char *arguments, *told;
     } cases[] = {
-        {"",                                                                   "Usage: netphase VERB"                              },
-        {"reprot",                                                             "netphase: unknown verb 'reprot'; did you mean 'report'?\n          try "
-         "'netphase help'\n"                                                                                                                 },
-        {"--versoin",                                                                    "unknown option '--versoin'; did you mean '--version'?"},
-        {"https://api.example/",                                                                    "to record it: netphase record https://api.example/"                                                                                                      },
-        {"report --frmat json t.db",                "netphase report: unknown option '--frmat'; did you mean "
-         "'--format'?\n          try 'netphase help report'\n"},
-        {"report t.db extra",       "netphase report: one argument too many: 'extra', expected [TRACE]"                                                                           },
+        {"",                         "Usage: netphase VERB"                                                                   },
+        {"reprot",                   "netphase: unknown verb 'reprot'; did you mean 'report'?\n          try "
+                   "'netphase help'\n"                                                                      },
+        {"--versoin",                "unknown option '--versoin'; did you mean '--version'?"                                  },
+        {"https://api.example/",     "to record it: netphase record https://api.example/"                                     },
+        {"report --frmat json t.db", "netphase report: unknown option '--frmat'; did you mean "
+                                     "'--format'?\n          try 'netphase help report'\n"},
+        {"report t.db extra",        "netphase report: one argument too many: 'extra', expected [TRACE]"                      },
         {"report --format xml t.db",
-         "--format: found 'xml', expected table, json, csv or markdown"},
-        {"report --top -1 t.db",                    "--top: found '-1'"                                                                                       },
-        {"report --since soon t.db",                                                            "--since: found 'soon', expected a time such as"},
-        {"report --by colour t.db",                                                              "colour"                  },
-        {"report --sort size t.db",          "size"                                },
-        {"show t.db first",                                                              "REQUEST: found 'first', expected the number of a request"                                                                        },
-        {"show t.db 4000",                                            "4000"},
-        {"help nothing",                                         "unknown verb 'nothing'"                                                                                                                                              },
-        {"info --rebiuld t.db",                                                                     "did you mean '--rebuild'?"},
+         "--format: found 'xml', expected table, json, csv or markdown"                                                       },
+        {"report --top -1 t.db",     "--top: found '-1'"                                                                      },
+        {"report --since soon t.db", "--since: found 'soon', expected a time such as"                                         },
+        {"report --by colour t.db",  "colour"                                                                                 },
+        {"report --sort size t.db",  "size"                                                                                   },
+        {"show t.db first",          "REQUEST: found 'first', expected the number of a request"                               },
+        {"show t.db 4000",           "4000"                                                                                   },
+        {"help nothing",             "unknown verb 'nothing'"                                                                 },
+        {"info --rebiuld t.db",      "did you mean '--rebuild'?"                                                              },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         fails(cases[i].arguments, 2, cases[i].told);
@@ -302,13 +302,13 @@ Test(programs, a_reader_that_went_away_exits_with_5_quietly)
     int ends[2];
     cr_assert_eq(pipe(ends), 0);
     close(ends[0]);
-    char call[64];
-    snprintf(call, sizeof call, "report t.db >&%d", ends[1]);
-    struct outcome o = run("%s", call);
+    cr_assert_eq(dup2(ends[1], 9), 9); /* a number of one digit is all that sh takes */
+    struct outcome o = run("report t.db >&9");
     cr_expect_eq(o.status, 5, "%d", o.status);
     cr_expect_str_empty(o.told, "%s", o.told);
     done(&o);
     close(ends[1]);
+    close(9);
 }
 
 /* ------------------------------------------------------------------------------------------------- results */
@@ -377,7 +377,7 @@ Test(programs, report_takes_filters_runs_times_and_orders)
     o = run(
         "report --format json --by status --where \"host = 'api.example' and status >= 500\" t.db");
     json_is(o.out, "$.groups[0].by.status", "503");
-    json_is(o.out, "$.groups[0].requests", "3");
+    json_is(o.out, "$.groups[0].requests", "2");
     json_is(o.out, "$.groups[1]", "null");
     done(&o);
     o = run("report --format json --by none --since 2026-11-23T12:04:28.1Z --until "
@@ -417,6 +417,7 @@ Test(programs, every_format_goes_to_stdout_whole)
 
 Test(programs, show_draws_one_request_and_the_last_one_by_itself)
 {
+    setenv("COLUMNS", "120", 1);
     struct outcome o = run("show t.db 1");
     cr_expect_eq(o.status, 0, "%s", o.told);
     cr_expect_not_null(strstr(o.out, "#1  GET https://api.example/v1/items  →  200  h2  1.3 kB"),

@@ -221,6 +221,7 @@ Test(cli_report, table_has_units_shares_and_dashes)
         /* picture REPORT */
         "netphase.db · run 3 · 2026-11-23 12:04:26 … 12:04:31 UTC ·\n"
         "  200 requests, 1 failed · commit=4be1c09\n"
+        "Set-up took 71 % of the time, most of it tls (44 %) and proxy (31 %)\n"
         "\n"
         "https://api.example:443 · GET · new connections · 192 requests, 1 failed\n"
         "  phase      n     min     p50     p95      p99      max ms  share of total\n"
@@ -251,8 +252,7 @@ Test(cli_report, table_has_units_shares_and_dashes)
         "  wait     8  400.0  810.0  1200    1200    1200       ███████████████▎ 85 %\n"
         "  receive  8   20.0  110.0   300.0   300.0   300.0     █▊ 10 %\n"
         "  gap      –\n"
-        "  total    8  500.0  970.0  1500    1500    1500\n",
-        "found:\n%s", text_string(&out));
+        "  total    8  500.0  970.0  1500    1500    1500\n");
     text_done(&out);
 }
 
