@@ -196,6 +196,12 @@ void np_attempt_cancel(np_attempt *attempt, uint64_t now_ns)
     free(attempt);
 }
 
+void np_attempt_disown(np_attempt *attempt, uint64_t now_ns)
+{
+    span_end(attempt, now_ns, NP_SPAN_ABANDONED, NULL);
+    attempt->spec.seat.request = 0;
+}
+
 const np_address *np_attempt_address(const np_attempt *attempt)
 {
     return &attempt->spec.address;

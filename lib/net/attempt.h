@@ -33,6 +33,8 @@ typedef enum np_attempt_status {
 np_attempt_status np_attempt_start(np_loop *loop, const np_attempt_spec *spec, np_attempt_fn fn, void *user, np_attempt **out, int *fd, int *error_number);
 /* Before `fn`: closes the socket, its span ends as abandoned. */
 void np_attempt_cancel(np_attempt *attempt, uint64_t now_ns);
+/* The request goes on without it: its span ends as abandoned, the attempt goes on. */
+void np_attempt_disown(np_attempt *attempt, uint64_t now_ns);
 const np_address *np_attempt_address(const np_attempt *attempt);
 
 #endif

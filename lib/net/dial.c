@@ -459,6 +459,16 @@ void np_dial_cancel(np_dial *dial, uint64_t now_ns)
     dial_free(dial);
 }
 
+void np_dial_disown(np_dial *dial, uint64_t now_ns)
+{
+    for (size_t i = 0; i < dial->attempt_count; i++)
+        np_attempt_disown(dial->attempts[i], now_ns);
+    if (dial->ask)
+        np_dns_ask_disown(dial->ask, now_ns);
+    end_phase(dial, now_ns, NP_SOURCE_CALL);
+    dial->request = 0;
+}
+
 /* --- life --- */
 
 np_status np_dialer_create(np_loop *loop, const np_dialer_options *options, np_producer *producer,

@@ -5,9 +5,6 @@
  * connect with their spans (lookup > query, attempt). connect begins at the first SYN: when A is there and AAAA is too, or the resolution delay
  * (50 ms) is over. What comes later still joins the race, and its span ends when it ends.
  *
- * What needs no lookup has no phase dns and no span of it: literals, and hosts that `resolve` names. localhost, the hosts file and the cache are lookups; the
- * span `lookup` says which ({"source":"localhost"|"hosts"|"cache"|"shared"|"dns"}). Each attempt is a span, with the errno where it failed.
- *
  * The winning socket was connected by exactly one non-blocking connect() that answered EINPROGRESS, and never asked again: libcurl 7.88
  * connects a second time and must get 0 (ARCHITECTURE.md, "the hand-over").
  */
@@ -28,7 +25,7 @@ typedef struct np_dial np_dial;
 typedef struct np_dialer_options {
     np_family family;
     const char *dns_servers;          /* NULL: resolv.conf */
-    const char *const *resolve;       /* HOST:PORT:ADDR[,ADDR…]; HOST * fits every name. Asked after connect_to */
+    const char *const *resolve;       /* HOST:PORT:ADDR[,ADDR…] */
     size_t resolve_count;
     const char *const *connect_to;    /* HOST:PORT:HOST2:PORT2, empty parts as in curl */
     size_t connect_to_count;
@@ -64,6 +61,8 @@ typedef struct np_dial_result {
 /* Called once, on the loop, never from inside np_dial_start. On failure dns or connect has been ended in the trace. */
 typedef void (*np_dial_fn)(const np_dial_result *result, void *user);
 np_dial *np_dial_start(np_dialer *dialer, const np_dial_target *target, uint64_t now_ns, np_dial_fn done, void *user); /* NULL: no memory */
+/* Before `done`: its request goes on without it. Ends the open phase and spans of the request; the dial goes on and emits nothing more. */
+void np_dial_disown(np_dial *dial, uint64_t now_ns);
 /* Before `done`: closes every racing socket, ends the open spans as abandoned and the open phase. */
 void np_dial_cancel(np_dial *dial, uint64_t now_ns);
 

@@ -608,6 +608,15 @@ void np_dns_ask_end(np_dns_ask *ask, uint64_t now_ns)
     free(ask);
 }
 
+void np_dns_ask_disown(np_dns_ask *ask, uint64_t now_ns)
+{
+    lookup *l = ask->lookup;
+    ask_span_end(ask, now_ns);
+    ask->seat.request = 0;
+    if (l && l->asks == ask)
+        reseat_queries(l, now_ns);
+}
+
 /* --- life --- */
 
 static bool copy_text(char **out, const char *text)

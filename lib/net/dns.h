@@ -52,6 +52,8 @@ typedef void (*np_dns_fn)(uint64_t now_ns, void *user);
 /* Begins a lookup of a name (copied) for a request. What needs no packet is known when this returns: look at np_dns_ask_state. NULL: no memory. */
 np_dns_ask *np_dns_ask_start(np_dns *dns, const char *name, uint32_t request, uint32_t connection, bool cold, uint64_t now_ns, np_dns_fn fn, void *user);
 const np_dns_state *np_dns_ask_state(const np_dns_ask *ask); /* borrowed until the ask ends or changes */
+/* The request goes on without it: its spans end here, as abandoned where no answer has come. The lookup goes on. */
+void np_dns_ask_disown(np_dns_ask *ask, uint64_t now_ns);
 /* Ends it, answered or not: once for every ask. */
 void np_dns_ask_end(np_dns_ask *ask, uint64_t now_ns);
 
