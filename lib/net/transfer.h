@@ -73,7 +73,9 @@ void np_transfer_resume(np_transfer *transfer);
    outcome stays ok when the body ended, and is `aborted` otherwise. body() is not called again. */
 void np_transfer_drain(np_transfer *transfer, uint64_t max_bytes, uint64_t deadline_ns);
 
-uint32_t np_transfer_number(const np_transfer *transfer); /* the request number in the trace */
+uint32_t np_transfer_number(const np_transfer *transfer); /* the request number in the trace; a new one when RS-5 sends it again, so take hop_of of
+                                                             later hops right after the start */
+uint32_t np_transfer_hop(const np_transfer *transfer);     /* spec.hop, or one more when RS-5 has sent it again: a later hop is this + 1 */
 int np_transfer_status(const np_transfer *transfer);       /* 0 before the header */
 int np_transfer_protocol(const np_transfer *transfer);     /* 10, 11, 20 */
 int64_t np_transfer_content_length(const np_transfer *transfer); /* -1: not known */

@@ -1,0 +1,327 @@
+/*
+ * Connections. Floor 2; loop thread only, libcurl not on the stack.
+ *
+ *   CONNECTING ──dialer──► RESERVED or IDLE ──added to the multi──► HANDSHAKING ──PREREQ──► BUSY
+ * ──► IDLE ──► closed
+ *
+ * The descriptor is watched for input from the moment TCP stands until it is closed ("sticky"):
+ * libcurl's wish to forget it between two requests is ignored, so a warm request costs no
+ * epoll_ctl, and the death of an idle connection is seen at once.
+ */
+#include "connection.h"
+
+#include "easy.h"
+#include "tls_events.h"
+#include "transfer_trace.h"
+
+#include "fail.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define RAW_IDLE_MAX_NS                                                                            \
+    (10 * NP_NS_PER_S) /* TCP stands and nothing was ever sent: servers drop these soon */
+
+static const struct close_meaning {
+    const char *text;         /* connection.close_reason */
+    np_new_because successor; /* why the next one has to be opened */
+} closings[] = {
+    [NP_CLOSE_CONNECT] = {"not connected",                     NP_NEW_UNKNOWN      },
+    [NP_CLOSE_IDLE_PEER] = {"closed by peer",                    NP_NEW_PEER_CLOSED  },
+    [NP_CLOSE_STRAY_DATA] = {"data nobody asked for",             NP_NEW_PEER_CLOSED  },
+    [NP_CLOSE_SERVER] = {"closed by peer after the response", NP_NEW_PEER_CLOSED  },
+    [NP_CLOSE_TOO_OLD] = {"idle for too long",                 NP_NEW_TOO_OLD      },
+    [NP_CLOSE_EVICTED] = {"made room for another one",         NP_NEW_EVICTED      },
+    [NP_CLOSE_FORCED] = {"not to be kept",                    NP_NEW_UNKNOWN      },
+    [NP_CLOSE_ABORTED] = {"request aborted",                   NP_NEW_EVICTED      },
+    [NP_CLOSE_FAILED] = {"request failed",                    NP_NEW_PEER_CLOSED  },
+    [NP_CLOSE_DEAD_ON_REUSE] = {"found dead by the next request",    NP_NEW_DEAD_ON_REUSE},
+    [NP_CLOSE_TIMEOUT] = {"timed out",                         NP_NEW_EVICTED      },
+    [NP_CLOSE_SHUTDOWN] = {"context closed",                    NP_NEW_UNKNOWN      },
+};
+
+/* --- opening --- */
+
+static CURLSH *share_create(void)
+{
+    CURLSH *share = curl_share_init();
+    if (share && curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT) != CURLSHE_OK) {
+        (void)curl_share_cleanup(share); /* nobody uses it */
+        return NULL;
+    }
+    return share;
+}
+
+static bool bind_fd(np_connection *connection, int fd)
+{
+    np_engine *engine = connection->engine;
+    if ((size_t)fd >= engine->fd_count) {
+        size_t count = engine->fd_count ? engine->fd_count : 64;
+        while (count <= (size_t)fd)
+            count *= 2;
+        np_connection **table = realloc(engine->by_fd, count * sizeof(np_connection *));
+        if (!table)
+            return false;
+        memset(table + engine->fd_count, 0, (count - engine->fd_count) * sizeof(np_connection *));
+        engine->by_fd = table;
+        engine->fd_count = count;
+    }
+    engine->by_fd[fd] = connection;
+    return true;
+}
+
+static void release_fd(np_connection *connection)
+{
+    if (connection->fd < 0)
+        return;
+    np_loop_watch_stop(connection->watch);
+    connection->watch = NULL;
+    if ((size_t)connection->fd < connection->engine->fd_count)
+        connection->engine->by_fd[connection->fd] = NULL;
+    (void)close(connection->fd);
+    connection->fd = -1;
+}
+
+static void on_ready(int fd, unsigned ready, uint64_t now_ns, void *user);
+
+static uint16_t local_port_of(int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    if (getsockname(fd, (struct sockaddr *)&address, &size) != 0)
+        return 0;
+    return ntohs(address.ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)&address)->sin6_port
+                                               : ((const struct sockaddr_in *)&address)->sin_port);
+}
+
+static void on_dialed(const np_dial_result *result, void *user)
+{
+    np_connection *connection = user;
+    np_dial_result told = *result;
+    connection->dial = NULL;
+    if (told.error.status == NP_OK) {
+        connection->fd = told.fd;
+        connection->peer = told.peer;
+        connection->connected_ns = told.connected_ns;
+        connection->second_connect = told.second_connect;
+        connection->local_port = local_port_of(told.fd);
+        connection->state = NP_CONNECTION_RESERVED;
+        np_trace_connection_peer(connection, &told);
+        connection->watch = np_loop_watch_start(connection->engine->loop, told.fd, NP_LOOP_READ,
+                                                on_ready, connection);
+        if (!connection->watch || !bind_fd(connection, told.fd)) {
+            (void)np_fail(&told.error, NP_E_NO_MEMORY, "no memory for a connection");
+            release_fd(connection);
+        }
+    }
+    connection->handler->connected(connection, &told, np_loop_now(connection->engine->loop));
+}
+
+static void on_setup_timeout(uint64_t now_ns, void *user)
+{
+    np_connection *connection = user;
+    np_loop_timer_cancel(connection->setup_timer);
+    connection->setup_timer = NULL;
+    connection->handler->timed_out(connection, now_ns);
+}
+
+static np_connection *connection_create(np_service_point *point)
+{
+    np_connection *connection = calloc(1, sizeof *connection);
+    if (!connection)
+        return NULL;
+    connection->engine = point->engine;
+    connection->point = point;
+    connection->fd = -1;
+    np_list_init(&connection->easies);
+    connection->share = share_create();
+    if (!connection->share) {
+        free(connection);
+        return NULL;
+    }
+    return connection;
+}
+
+np_connection *np_connection_open(np_transfer *transfer, np_new_because because, uint32_t unlike,
+                                  uint64_t now_ns, const np_connection_handler *handler,
+                                  np_error *err)
+{
+    np_service_point *point = transfer->point;
+    np_engine *engine = point->engine;
+    np_connection *connection = connection_create(point);
+    if (!connection) {
+        (void)np_fail(err, NP_E_NO_MEMORY, "no memory for a connection");
+        return NULL;
+    }
+    connection->transfer = transfer;
+    connection->handler = handler;
+    connection->single_use = transfer->spec.reuse != NP_REUSE_ANY;
+    np_list_push_back(&point->connections, &connection->in_point);
+    point->connection_count++;
+    np_trace_connection_open(connection, transfer, because, unlike, now_ns);
+    connection->setup_timer =
+        np_loop_timer_start(engine->loop, now_ns + (uint64_t)engine->options.connect_timeout_ns,
+                            on_setup_timeout, connection);
+    const np_dial_target target = {.host = point->key.host,
+                                   .port = point->key.port,
+                                   .request = transfer->number,
+                                   .connection = connection->number,
+                                   .cold = transfer->spec.reuse == NP_REUSE_COLD};
+    connection->dial = np_dial_start(engine->dialer, &target, now_ns, on_dialed, connection);
+    if (!connection->dial || !connection->setup_timer) {
+        (void)np_fail(err, NP_E_NO_MEMORY, "no memory for a connection");
+        np_connection_close(connection, NP_CLOSE_CONNECT, now_ns);
+        return NULL;
+    }
+    return connection;
+}
+
+/* --- watching --- */
+
+/* Has the peer gone, or said something nobody asked for? Level-triggered input on an idle
+   connection means one of them, or a TLS record: a ticket is no death, but then the descriptor
+   stays readable, so from then on only the end of the connection is watched for. */
+static void look_at_idle(np_connection *connection, unsigned ready, uint64_t now_ns)
+{
+    char first = 0;
+    const ssize_t got = recv(connection->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR) && !(ready & NP_LOOP_ERROR))
+        return;
+    np_close_reason reason = NP_CLOSE_IDLE_PEER;
+    if (got > 0 && connection->handed_over && connection->point->tls) {
+        enum { TLS_APPLICATION_DATA = 23, TLS_HANDSHAKE = 22 };
+        struct tcp_info info = {0};
+        socklen_t size = sizeof info;
+        const bool open = getsockopt(connection->fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+                          info.tcpi_state == TCP_ESTABLISHED;
+        if (open && (first == TLS_APPLICATION_DATA || first == TLS_HANDSHAKE) &&
+            !(ready & NP_LOOP_ERROR)) {
+            np_loop_watch_change(connection->watch, 0);
+            return;
+        }
+    } else if (got > 0) {
+        reason = NP_CLOSE_STRAY_DATA;
+    }
+    np_connection_close(connection, reason, now_ns);
+}
+
+static void on_ready(int fd, unsigned ready, uint64_t now_ns, void *user)
+{
+    np_connection *connection = user;
+    np_engine *engine = connection->engine;
+    if (connection->state == NP_CONNECTION_IDLE) {
+        look_at_idle(connection, ready, now_ns);
+        return;
+    }
+    if (!connection->handed_over || (connection->transfer && connection->transfer->paused))
+        return; /* whoever takes it next will see */
+    int events = 0;
+    if (ready & NP_LOOP_READ)
+        events |= CURL_CSELECT_IN;
+    if (ready & NP_LOOP_WRITE)
+        events |= CURL_CSELECT_OUT;
+    if (ready & NP_LOOP_ERROR)
+        events |= CURL_CSELECT_ERR;
+    int running;
+    engine->inside_curl++;
+    (void)curl_multi_socket_action(engine->multi, fd, events,
+                                   &running); /* what went wrong comes as a message */
+    engine->inside_curl--;
+}
+
+/* --- idle and back --- */
+
+static uint64_t idle_limit(const np_connection *connection)
+{
+    const uint64_t limit = (uint64_t)connection->engine->options.max_idle_time_ns;
+    return !connection->handed_over && limit > RAW_IDLE_MAX_NS ? RAW_IDLE_MAX_NS : limit;
+}
+
+/* One timer a connection, not one a pause: it looks whether the time is really over, and if not,
+ * sets itself anew. */
+static void on_idle_timer(uint64_t now_ns, void *user)
+{
+    np_connection *connection = user;
+    np_loop_timer_cancel(connection->idle_timer);
+    connection->idle_timer = NULL;
+    if (connection->state != NP_CONNECTION_IDLE)
+        return; /* np_connection_rest sets it again */
+    const uint64_t over_ns = connection->idle_since_ns + idle_limit(connection);
+    if (over_ns <= now_ns)
+        np_connection_close(connection, NP_CLOSE_TOO_OLD, now_ns);
+    else
+        connection->idle_timer =
+            np_loop_timer_start(connection->engine->loop, over_ns, on_idle_timer, connection);
+}
+
+void np_connection_reserve(np_connection *connection, np_transfer *transfer)
+{
+    np_list_remove(&connection->in_idle);
+    connection->state = NP_CONNECTION_RESERVED;
+    connection->transfer = transfer;
+    np_loop_watch_change(connection->watch, NP_LOOP_READ);
+}
+
+void np_connection_rest(np_connection *connection, uint64_t now_ns)
+{
+    np_service_point *point = connection->point;
+    connection->transfer = NULL;
+    connection->state = NP_CONNECTION_IDLE;
+    connection->idle_since_ns = now_ns;
+    np_list_push_front(&point->idle, &connection->in_idle);
+    np_loop_watch_change(connection->watch, NP_LOOP_READ);
+    if (!connection->idle_timer)
+        connection->idle_timer = np_loop_timer_start(
+            connection->engine->loop, now_ns + idle_limit(connection), on_idle_timer, connection);
+    np_service_point_changed(point);
+}
+
+void np_connection_disown(np_connection *connection, uint64_t now_ns)
+{
+    connection->transfer = NULL;
+    /* Whoever takes it finds TCP set up: over TLS it still causes a part of the set-up, otherwise
+     * it only uses it. */
+    connection->uses = connection->point->tls ? 0 : 1;
+    if (connection->dial)
+        np_dial_disown(connection->dial, now_ns);
+}
+
+/* --- closing --- */
+
+static void free_share(np_connection *connection)
+{
+    np_link *link;
+    while ((link = connection->easies.next) != &connection->easies)
+        np_easy_leave_connection(np_item(link, np_easy, in_connection));
+    connection->engine->inside_curl++;
+    (void)curl_share_cleanup(
+        connection->share); /* no handle points at it; closes the socket by CLOSESOCKET */
+    connection->engine->inside_curl--;
+    connection->share = NULL;
+}
+
+void np_connection_close(np_connection *connection, np_close_reason reason, uint64_t now_ns)
+{
+    np_service_point *point = connection->point;
+    if (connection->dial) {
+        np_dial_cancel(connection->dial, now_ns);
+        connection->dial = NULL;
+    }
+    np_tls_events_give_up(connection, now_ns,
+                          reason == NP_CLOSE_TIMEOUT ? NP_SPAN_TIMEOUT : NP_SPAN_FAILED);
+    free_share(connection);
+    release_fd(connection); /* where libcurl never had it */
+    np_loop_timer_cancel(connection->setup_timer);
+    np_loop_timer_cancel(connection->idle_timer);
+    np_trace_connection_close(connection, now_ns, closings[reason].text);
+    np_list_remove(&connection->in_idle);
+    np_list_remove(&connection->in_point);
+    point->connection_count--;
+    if (connection->ready && !connection->single_use)
+        point->last_loss = closings[reason].successor ? closings[reason].successor : NP_NEW_EVICTED;
+    np_service_point_changed(point);
+    free(connection);
+}

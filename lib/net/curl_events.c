@@ -1,0 +1,504 @@
+/*
+ * The only reader of libcurl's callbacks. Floor 2; loop thread only, always with libcurl on the
+ * stack.
+ *
+ * Where the boundaries of an HTTP/1.1 request come from:
+ *   send begins     PREREQ, right before libcurl writes the request
+ *   send ends       the first progress callback after PREREQ: libcurl 7.88 makes it when the step
+ * that wrote the request returns, a few hundred ns after the system call (HDR_OUT says the same but
+ * needs VERBOSE, which formats text for every request). A request too long for one write is watched
+ * by HDR_OUT and DATA_OUT all the same: the last one counts receive begins  the status line of the
+ * final response; a 1xx before it is a span of wait receive ends    the body callback that brings
+ * the last announced byte; the empty line where there is no body; without a length the last
+ *                   callback of any kind
+ * One clock reading a boundary, none when nothing is traced.
+ *
+ * A handler call is made from here. The transfer may be ended from inside it: then the callback
+ * answers with an error and the turn's end does the rest. easy->transfer is NULL once the transfer
+ * is gone and the handle only waits for being taken out.
+ */
+#include "curl_events.h"
+
+#include "tls_events.h"
+#include "transfer_trace.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+/* --- response header --- */
+
+static bool reserve_text(np_transfer *transfer, size_t more)
+{
+    const size_t needed = transfer->header_length + more;
+    if (needed <= transfer->header_capacity)
+        return true;
+    size_t capacity = transfer->header_capacity ? transfer->header_capacity : 1024;
+    while (capacity < needed)
+        capacity *= 2;
+    char *text = realloc(transfer->header_text, capacity);
+    if (!text)
+        return false;
+    transfer->header_text = text;
+    transfer->header_capacity = capacity;
+    return true;
+}
+
+static bool reserve_line(np_transfer *transfer)
+{
+    if (transfer->header_count < transfer->header_room)
+        return true;
+    const size_t room = transfer->header_room ? 2 * transfer->header_room : 32;
+    np_header_span *spans = realloc(transfer->spans, room * sizeof *spans);
+    if (!spans)
+        return false;
+    transfer->spans = spans;
+    np_header_line *lines = realloc(transfer->lines, room * sizeof *lines);
+    if (!lines)
+        return false;
+    transfer->lines = lines;
+    transfer->header_room = room;
+    return true;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static uint32_t append_text(np_transfer *transfer, const char *text, size_t length)
+{
+    const uint32_t at = (uint32_t)transfer->header_length;
+    memcpy(transfer->header_text + at, text, length);
+    transfer->header_text[at + length] = 0;
+    transfer->header_length += length + 1;
+    return at;
+}
+
+/* A line that begins with a blank goes on where the one before ended (RFC 9112 section 5.2). */
+static bool append_folded(np_transfer *transfer, const char *value, size_t length)
+{
+    if (transfer->header_count == 0 || !reserve_text(transfer, length + 2))
+        return false;
+    np_header_span *last = &transfer->spans[transfer->header_count - 1];
+    transfer->header_length--; /* over the NUL */
+    transfer->header_text[transfer->header_length++] = ' ';
+    (void)append_text(transfer, value, length); /* its place is known: right behind */
+    last->value_length += (uint32_t)length + 1;
+    return true;
+}
+
+/* Keeps one field of the header. false: no memory, or longer than the limit. */
+static bool keep_line(np_transfer *transfer, const char *line, size_t length)
+{
+    transfer->header_bytes += length;
+    if (transfer->header_bytes > transfer->engine->options.header_limit_bytes) {
+        transfer->header_too_long = true;
+        return false;
+    }
+    while (length > 0 && is_blank(line[length - 1]))
+        length--;
+    const bool folded = length > 0 && (line[0] == ' ' || line[0] == '\t');
+    const char *colon = memchr(line, ':', length);
+    const char *value = folded ? line : colon ? colon + 1 : NULL;
+    if (!value)
+        return true; /* no field; libcurl took it */
+    while (value < line + length && is_blank(*value))
+        value++;
+    const size_t value_length = (size_t)(line + length - value);
+    if (folded)
+        return append_folded(transfer, value, value_length);
+    const size_t name_length = (size_t)(colon - line);
+    if (!reserve_line(transfer) || !reserve_text(transfer, name_length + value_length + 2))
+        return false;
+    np_header_span *span = &transfer->spans[transfer->header_count++];
+    span->name = append_text(transfer, line, name_length);
+    span->name_length = (uint32_t)name_length;
+    span->value = append_text(transfer, value, value_length);
+    span->value_length = (uint32_t)value_length;
+    return true;
+}
+
+static void make_lines(np_transfer *transfer)
+{
+    for (size_t i = 0; i < transfer->header_count; i++) {
+        const np_header_span *span = &transfer->spans[i];
+        transfer->lines[i] = (np_header_line){transfer->header_text + span->name,
+                                              transfer->header_text + span->value,
+                                              span->name_length, span->value_length};
+    }
+}
+
+static const np_header_line *find_line(const np_transfer *transfer, const char *name)
+{
+    const size_t length = strlen(name);
+    for (size_t i = 0; i < transfer->header_count; i++) {
+        if (transfer->lines[i].name_length == length &&
+            strncasecmp(transfer->lines[i].name, name, length) == 0)
+            return &transfer->lines[i];
+    }
+    return NULL;
+}
+
+static int64_t parse_length(const np_header_line *line)
+{
+    if (!line || line->value_length == 0 || line->value_length > 18)
+        return -1;
+    int64_t length = 0;
+    for (size_t i = 0; i < line->value_length; i++) {
+        if (line->value[i] < '0' || line->value[i] > '9')
+            return -1;
+        length = 10 * length + (line->value[i] - '0');
+    }
+    return length;
+}
+
+/* How long the body is (RFC 9112 section 6.3). */
+static void find_body_length(np_transfer *transfer)
+{
+    transfer->content_length = parse_length(find_line(transfer, "content-length"));
+    const bool none = strcmp(transfer->spec.method, "HEAD") == 0 || transfer->status == 204 ||
+                      transfer->status == 304;
+    if (none)
+        transfer->expected_bytes = 0;
+    else if (find_line(transfer, "transfer-encoding"))
+        transfer->expected_bytes = -1;
+    else
+        transfer->expected_bytes = transfer->content_length;
+}
+
+/* --- handler calls --- */
+
+static bool is_over(const np_transfer *transfer)
+{
+    return transfer->abort_pending || transfer->drained_over;
+}
+
+static void call_header(np_transfer *transfer)
+{
+    if (!transfer->handler.header)
+        return;
+    transfer->in_handler++;
+    transfer->handler.header(transfer, transfer->user);
+    transfer->in_handler--;
+}
+
+static bool call_body(np_transfer *transfer, const void *data, size_t length)
+{
+    transfer->in_handler++;
+    const bool taken = transfer->handler.body(transfer, data, length, transfer->user);
+    transfer->in_handler--;
+    return taken;
+}
+
+/* --- boundaries --- */
+
+static void begin_wait(np_transfer *transfer, uint64_t now_ns)
+{
+    transfer->stage = NP_STAGE_WAIT;
+    np_emit_phase_begin(transfer->engine->producer, now_ns, transfer->number, NP_PHASE_WAIT,
+                        NP_SOURCE_CALLBACK);
+}
+
+static int on_prereq(void *user, char *remote_ip, char *local_ip, int remote_port, int local_port)
+{
+    (void)remote_ip;
+    (void)local_ip;
+    (void)remote_port;
+    np_easy *easy = user;
+    np_transfer *transfer = easy->transfer;
+    if (!transfer || !transfer->connection)
+        return CURL_PREREQFUNC_ABORT;
+    np_connection *connection = transfer->connection;
+    const uint64_t now_ns = np_engine_stamp(transfer->engine);
+    if (transfer->prereq_seen) /* a round nobody asked for */
+        return CURL_PREREQFUNC_ABORT;
+    if (connection->local_port != local_port) {
+        transfer->failure = (np_error){.status = NP_E_WEB, .web_status = NP_WEB_UNKNOWN_ERROR};
+        (void)snprintf(
+            transfer->failure.text, sizeof transfer->failure.text,
+            "libcurl took the connection from port %d, not the one from port %u it was given",
+            local_port, connection->local_port);
+        return CURL_PREREQFUNC_ABORT;
+    }
+    transfer->prereq_seen = true;
+    transfer->stage = NP_STAGE_SEND;
+    connection->state = NP_CONNECTION_BUSY;
+    connection->requests++;
+    if (!connection->ready) {
+        connection->ready = true;
+        np_loop_timer_cancel(connection->setup_timer);
+        connection->setup_timer = NULL;
+        np_trace_connection_ready(connection, now_ns);
+    }
+    np_trace_connection_use(transfer, now_ns);
+    np_emit_phase_begin(transfer->engine->producer, now_ns, transfer->number, NP_PHASE_SEND,
+                        NP_SOURCE_CALLBACK);
+    np_trace_request_fields(transfer, now_ns);
+    return CURL_PREREQFUNC_OK;
+}
+
+static int on_progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    (void)a, (void)b, (void)c, (void)d;
+    np_easy *easy = user;
+    np_transfer *transfer = easy->transfer;
+    if (!transfer)
+        return 0;
+    if (transfer->stage == NP_STAGE_SEND && !easy->verbose)
+        begin_wait(transfer, np_engine_stamp(transfer->engine));
+    else if (transfer->header_done && transfer->expected_bytes < 0)
+        transfer->last_ns = np_engine_stamp(transfer->engine);
+    return 0;
+}
+
+/* Only set for a request that may need more than one write. */
+static int on_debug(CURL *handle, curl_infotype type, char *data, size_t length, void *user)
+{
+    (void)handle, (void)data, (void)length;
+    const np_easy *easy = user;
+    if (easy->transfer && (type == CURLINFO_HEADER_OUT || type == CURLINFO_DATA_OUT))
+        easy->transfer->send_end_ns = np_engine_stamp(easy->transfer->engine);
+    return 0;
+}
+
+/* --- header and body --- */
+
+static bool begin_response(np_transfer *transfer, const char *line, size_t length)
+{
+    const char *end = line + length;
+    const char *p = line + 5; /* behind "HTTP/" */
+    int major = 0, minor = 0, status = 0;
+    while (p < end && isdigit((unsigned char)*p) && major < 100)
+        major = 10 * major + (*p++ - '0');
+    if (p < end && *p == '.')
+        p++;
+    while (p < end && isdigit((unsigned char)*p) && minor < 10)
+        minor = 10 * minor + (*p++ - '0');
+    while (p < end && *p == ' ')
+        p++;
+    while (p < end && isdigit((unsigned char)*p) && status < 1000)
+        status = 10 * status + (*p++ - '0');
+    if (status < 100 || status > 999)
+        return false;
+    transfer->answered = true;
+    transfer->status = status;
+    transfer->protocol = major == 1 ? 10 + (minor > 0) : 10 * major;
+    transfer->header_count = 0;
+    transfer->header_length = transfer->header_bytes = 0;
+    if (status < 200)
+        return true;
+    const uint64_t now_ns = np_engine_stamp(transfer->engine);
+    if (transfer->stage == NP_STAGE_SEND)
+        begin_wait(transfer, transfer->send_end_ns ? transfer->send_end_ns : now_ns);
+    transfer->stage = NP_STAGE_RECEIVE;
+    transfer->last_ns = now_ns;
+    np_emit_phase_begin(transfer->engine->producer, now_ns, transfer->number, NP_PHASE_RECEIVE,
+                        NP_SOURCE_CALLBACK);
+    return true;
+}
+
+static void trace_lines(np_transfer *transfer, uint64_t now_ns, int direction)
+{
+    for (size_t i = 0; i < transfer->header_count; i++)
+        np_trace_field(transfer, now_ns, direction, &transfer->lines[i]);
+}
+
+static void end_informational(np_transfer *transfer)
+{
+    const uint64_t now_ns = np_engine_stamp(transfer->engine);
+    char name[16];
+    (void)snprintf(name, sizeof name, "%d", transfer->status);
+    const uint32_t span = np_emit_span_begin(transfer->engine->producer, now_ns, transfer->number,
+                                             transfer->connection->number, NP_PHASE_WAIT,
+                                             NP_SPAN_INFORMATIONAL, 0, name);
+    np_emit_span_end(transfer->engine->producer, now_ns, transfer->number, span, NP_SPAN_OK, NULL);
+    trace_lines(transfer, now_ns, NP_FIELD_INFORMATIONAL);
+    transfer->status = 0;
+}
+
+static bool end_header(np_transfer *transfer)
+{
+    make_lines(transfer);
+    if (transfer->status < 200) {
+        end_informational(transfer);
+        return true;
+    }
+    find_body_length(transfer);
+    transfer->header_done = true;
+    if (transfer->expected_bytes == 0)
+        transfer->last_ns = np_engine_stamp(transfer->engine);
+    trace_lines(transfer, transfer->last_ns, NP_FIELD_RESPONSE);
+    call_header(transfer);
+    return !is_over(transfer);
+}
+
+static bool take_trailer(np_transfer *transfer, const char *line, size_t length)
+{
+    const char *colon = memchr(line, ':', length);
+    if (!colon)
+        return true;
+    const char *value = colon + 1;
+    while (value < line + length && is_blank(*value))
+        value++;
+    size_t value_length = (size_t)(line + length - value);
+    while (value_length > 0 && is_blank(value[value_length - 1]))
+        value_length--;
+    np_trace_field(transfer, np_engine_stamp(transfer->engine), NP_FIELD_TRAILER,
+                   &(np_header_line){line, value, (size_t)(colon - line), value_length});
+    return true;
+}
+
+static size_t on_header(char *data, size_t size, size_t count, void *user)
+{
+    np_easy *easy = user;
+    np_transfer *transfer = easy->transfer;
+    const size_t length = size * count;
+    if (!transfer)
+        return 0;
+    bool good;
+    if (transfer->header_done)
+        good = take_trailer(transfer, data, length);
+    else if (length > 5 && memcmp(data, "HTTP/", 5) == 0)
+        good = begin_response(transfer, data, length);
+    else if (length == 0 || data[0] == '\r' || data[0] == '\n')
+        good = end_header(transfer);
+    else
+        good = keep_line(transfer, data, length);
+    return good && easy->transfer ? length : 0;
+}
+
+static size_t pause_transfer(np_transfer *transfer)
+{
+    np_producer *producer = transfer->engine->producer;
+    transfer->paused = true;
+    if (producer && !transfer->application_span)
+        transfer->application_span =
+            np_emit_span_begin(producer, np_now(), transfer->number, transfer->connection->number,
+                               NP_PHASE_RECEIVE, NP_SPAN_APPLICATION, 0, "body not taken");
+    return CURL_WRITEFUNC_PAUSE;
+}
+
+static size_t on_body(char *data, size_t size, size_t count, void *user)
+{
+    np_easy *easy = user;
+    np_transfer *transfer = easy->transfer;
+    const size_t length = size * count;
+    if (!transfer)
+        return 0;
+    const uint64_t received = transfer->received_bytes + length;
+    if (transfer->expected_bytes < 0 || received >= (uint64_t)transfer->expected_bytes)
+        transfer->last_ns = np_engine_stamp(transfer->engine);
+    if (!transfer->draining && transfer->handler.body && !call_body(transfer, data, length) &&
+        !transfer->draining)
+        return transfer->abort_pending ? 0 : pause_transfer(transfer);
+    transfer->received_bytes = received;
+    if (transfer->draining) {
+        transfer->drained_over = length > transfer->drain_left_bytes;
+        transfer->drain_left_bytes -= transfer->drained_over ? 0 : length;
+    }
+    return is_over(transfer) ? 0 : length;
+}
+
+/* --- sockets and TLS --- */
+
+static curl_socket_t on_open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    (void)purpose;
+    np_easy *easy = user;
+    np_transfer *transfer = easy->transfer;
+    np_connection *connection = transfer ? transfer->connection : NULL;
+    if (!connection || connection->handed_over || connection->fd < 0) {
+        if (transfer)
+            transfer->no_socket = true;
+        return CURL_SOCKET_BAD;
+    }
+    connection->handed_over = true;
+    connection->handed_over_ns = np_engine_stamp(connection->engine);
+    /* What libcurl was told by CURLOPT_RESOLVE may be any address; this is the one we are connected
+       to. Behind `addr` there is room for every family: libcurl puts its own storage there. */
+    const size_t length = connection->peer.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                                                 : sizeof(struct sockaddr_in);
+    address->family = connection->peer.ss_family;
+    address->addrlen = (unsigned)length;
+    memcpy((char *)address + offsetof(struct curl_sockaddr, addr), &connection->peer, length);
+    return connection->fd;
+}
+
+static int on_socket_option(void *user, curl_socket_t fd, curlsocktype purpose)
+{
+    (void)fd;
+    (void)purpose;
+    const np_easy *easy = user;
+    const np_connection *connection = easy->transfer ? easy->transfer->connection : NULL;
+    return connection && connection->second_connect ? CURL_SOCKOPT_OK
+                                                    : CURL_SOCKOPT_ALREADY_CONNECTED;
+}
+
+/* The number may come back within microseconds: out of the table first. */
+static int on_close_socket(void *user, curl_socket_t fd)
+{
+    np_engine *engine = user;
+    np_connection *connection = (size_t)fd < engine->fd_count ? engine->by_fd[fd] : NULL;
+    if (connection) {
+        np_loop_watch_stop(connection->watch);
+        connection->watch = NULL;
+        connection->fd = -1;
+        engine->by_fd[fd] = NULL;
+    }
+    return close(fd);
+}
+
+/* Every name was resolved by us; libcurl may only turn literals into addresses. */
+static int on_resolver_start(void *state, void *reserved, void *user)
+{
+    (void)state;
+    (void)reserved;
+    const np_easy *easy = user;
+    return easy->point->host_is_literal ? 0 : 1;
+}
+
+static CURLcode on_ssl_context(CURL *handle, void *ssl_ctx, void *user)
+{
+    (void)handle;
+    const np_easy *easy = user;
+    if (easy->transfer && easy->transfer->connection)
+        np_tls_events_attach(ssl_ctx, easy->transfer->connection);
+    return CURLE_OK;
+}
+
+bool np_curl_events_install(np_easy *easy)
+{
+    CURL *h = easy->handle;
+    CURLcode rc = CURLE_OK;
+#define SET(option, value) rc = rc ? rc : curl_easy_setopt(h, option, value)
+    SET(CURLOPT_PRIVATE, easy);
+    SET(CURLOPT_HEADERFUNCTION, on_header);
+    SET(CURLOPT_HEADERDATA, easy);
+    SET(CURLOPT_WRITEFUNCTION, on_body);
+    SET(CURLOPT_WRITEDATA, easy);
+    SET(CURLOPT_PREREQFUNCTION, on_prereq);
+    SET(CURLOPT_PREREQDATA, easy);
+    SET(CURLOPT_NOPROGRESS, 0L);
+    SET(CURLOPT_XFERINFOFUNCTION, on_progress);
+    SET(CURLOPT_XFERINFODATA, easy);
+    SET(CURLOPT_DEBUGFUNCTION, on_debug);
+    SET(CURLOPT_DEBUGDATA, easy);
+    SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+    SET(CURLOPT_OPENSOCKETDATA, easy);
+    SET(CURLOPT_SOCKOPTFUNCTION, on_socket_option);
+    SET(CURLOPT_SOCKOPTDATA, easy);
+    SET(CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
+    SET(CURLOPT_CLOSESOCKETDATA, easy->point->engine);
+    SET(CURLOPT_RESOLVER_START_FUNCTION, on_resolver_start);
+    SET(CURLOPT_RESOLVER_START_DATA, easy);
+    if (easy->point->tls) {
+        SET(CURLOPT_SSL_CTX_FUNCTION, on_ssl_context);
+        SET(CURLOPT_SSL_CTX_DATA, easy);
+    }
+#undef SET
+    return rc == CURLE_OK;
+}

@@ -1,0 +1,324 @@
+/*
+ * Easy handles. Floor 2; loop thread only.
+ *
+ * What is the same for every request of a service point is set when the handle is made; a warm
+ * request sets only what really changed, and most of the time that is nothing at all. The list of
+ * request fields is ours: libcurl keeps the pointer to its first node, so it lies in the handle's
+ * own memory and a request with the same fields as the one before costs a comparison.
+ *
+ * The entry of CURLOPT_RESOLVE (without "+": it never expires) goes into the name cache of the
+ * multi handle with the first transfer of the handle and stays; without it libcurl would look the
+ * name up by itself whenever a connection turns out dead.
+ */
+#include "easy.h"
+
+#include "curl_events.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { METHOD_GET = 1, METHOD_HEAD, METHOD_OTHER };
+
+/* libcurl sends at most one buffer of 16 KiB in the first write over TLS; longer requests are
+ * watched piece by piece. */
+#define LONG_REQUEST_BYTES 8192
+
+static bool set_tls(CURL *h, const np_engine_options *options)
+{
+    static const long minimum[] = {[NP_TLS_DEFAULT] = CURL_SSLVERSION_DEFAULT,
+                                   [NP_TLS_1_2] = CURL_SSLVERSION_TLSv1_2,
+                                   [NP_TLS_1_3] = CURL_SSLVERSION_TLSv1_3};
+    static const long maximum[] = {[NP_TLS_DEFAULT] = CURL_SSLVERSION_MAX_DEFAULT,
+                                   [NP_TLS_1_2] = CURL_SSLVERSION_MAX_TLSv1_2,
+                                   [NP_TLS_1_3] = CURL_SSLVERSION_MAX_TLSv1_3};
+    CURLcode rc = curl_easy_setopt(h, CURLOPT_SSLVERSION,
+                                   minimum[options->tls_minimum] | maximum[options->tls_maximum]);
+    if (options->insecure) {
+        rc = rc ? rc : curl_easy_setopt(h, CURLOPT_SSL_VERIFYPEER, 0L);
+        rc = rc ? rc : curl_easy_setopt(h, CURLOPT_SSL_VERIFYHOST, 0L);
+        rc = rc ? rc : curl_easy_setopt(h, CURLOPT_CAINFO, NULL);
+    } else if (options->ca_file) {
+        rc = rc ? rc : curl_easy_setopt(h, CURLOPT_CAINFO, options->ca_file);
+    }
+    /* The parsed store is cached by the multi handle only when there is no folder of certificates.
+     */
+    return (rc ? rc : curl_easy_setopt(h, CURLOPT_CAPATH, options->ca_path)) == CURLE_OK;
+}
+
+static bool set_common(np_easy *easy)
+{
+    CURL *h = easy->handle;
+    const np_engine_options *options = &easy->point->engine->options;
+    /* Above our own limit: our timer decides. */
+    const long max_age_s = (long)(options->max_idle_time_ns / NP_NS_PER_S) + 3600;
+    CURLcode rc = CURLE_OK;
+#define SET(option, value) rc = rc ? rc : curl_easy_setopt(h, option, value)
+    SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_ERRORBUFFER, easy->error);
+    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_FOLLOWLOCATION, 0L);
+    SET(CURLOPT_PROXY, ""); /* not even from the environment */
+    SET(CURLOPT_PATH_AS_IS, 1L);
+    SET(CURLOPT_TCP_NODELAY, 0L); /* is set on the socket already */
+    SET(CURLOPT_MAXAGE_CONN, max_age_s);
+    SET(CURLOPT_MAXLIFETIME_CONN, 0L);
+    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)INT32_MAX); /* ours is earlier */
+#undef SET
+    return rc == CURLE_OK && (!easy->point->tls || set_tls(h, options));
+}
+
+static bool set_address(np_easy *easy, const np_connection *connection)
+{
+    if (easy->resolve || easy->point->host_is_literal)
+        return true;
+    char address[INET6_ADDRSTRLEN] = "192.0.2.1";
+    const struct sockaddr *peer = (const struct sockaddr *)&connection->peer;
+    if (peer->sa_family == AF_INET6)
+        (void)inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)peer)->sin6_addr, address,
+                        sizeof address);
+    else
+        (void)inet_ntop(AF_INET, &((const struct sockaddr_in *)peer)->sin_addr, address,
+                        sizeof address);
+    char entry[320];
+    const int length = snprintf(entry, sizeof entry, "%s:%u:%s", easy->point->key.host,
+                                easy->point->key.port, address);
+    if (length < 0 || (size_t)length >= sizeof entry)
+        return false;
+    easy->resolve = curl_slist_append(NULL, entry);
+    return easy->resolve &&
+           curl_easy_setopt(easy->handle, CURLOPT_RESOLVE, easy->resolve) == CURLE_OK;
+}
+
+static np_easy *easy_create(np_service_point *point)
+{
+    np_easy *easy = calloc(1, sizeof *easy);
+    if (!easy)
+        return NULL;
+    easy->point = point;
+    easy->handle = curl_easy_init();
+    if (!easy->handle || !np_curl_events_install(easy) || !set_common(easy)) {
+        np_easy_free(easy);
+        return NULL;
+    }
+    return easy;
+}
+
+np_easy *np_easy_take(np_service_point *point)
+{
+    np_easy *easy = point->free_easies;
+    if (!easy)
+        return easy_create(point);
+    point->free_easies = easy->next_free;
+    easy->next_free = NULL;
+    return easy;
+}
+
+/* --- what a request sets --- */
+
+static CURLcode set_share(np_easy *easy, np_connection *connection)
+{
+    if (easy->connection == connection)
+        return CURLE_OK;
+    np_easy_leave_connection(easy);
+    const CURLcode rc = curl_easy_setopt(easy->handle, CURLOPT_SHARE, connection->share);
+    if (rc == CURLE_OK) {
+        easy->connection = connection;
+        np_list_push_back(&connection->easies, &easy->in_connection);
+    }
+    return rc;
+}
+
+static CURLcode set_url(np_easy *easy, const char *url)
+{
+    if (easy->url && strcmp(easy->url, url) == 0)
+        return CURLE_OK;
+    const size_t size = strlen(url) + 1;
+    if (size > easy->url_capacity) {
+        char *copy = realloc(easy->url, size);
+        if (!copy)
+            return CURLE_OUT_OF_MEMORY;
+        easy->url = copy;
+        easy->url_capacity = size;
+    }
+    memcpy(easy->url, url, size);
+    return curl_easy_setopt(easy->handle, CURLOPT_URL, url);
+}
+
+static CURLcode set_method(np_easy *easy, const char *method)
+{
+    const int kind = strcmp(method, "GET") == 0    ? METHOD_GET
+                     : strcmp(method, "HEAD") == 0 ? METHOD_HEAD
+                                                   : METHOD_OTHER;
+    if (kind == easy->method_kind && (kind != METHOD_OTHER || strcmp(easy->method, method) == 0))
+        return CURLE_OK;
+    easy->method_kind = kind;
+    easy->method[0] = 0; /* a method too long to be remembered is set each time */
+    if (kind == METHOD_OTHER && strlen(method) < sizeof easy->method)
+        memcpy(easy->method, method, strlen(method) + 1);
+    CURLcode rc =
+        curl_easy_setopt(easy->handle, CURLOPT_CUSTOMREQUEST, kind == METHOD_OTHER ? method : NULL);
+    rc = rc ? rc : curl_easy_setopt(easy->handle, CURLOPT_HTTPGET, 1L);
+    if (kind == METHOD_HEAD)
+        rc = rc ? rc : curl_easy_setopt(easy->handle, CURLOPT_NOBODY, 1L);
+    return rc;
+}
+
+static bool is_named(const np_header_line *line, const char *name)
+{
+    return line->name_length == strlen(name) &&
+           strncasecmp(line->name, name, line->name_length) == 0;
+}
+
+/* Room for `length` bytes in out[], where there is an out; the text of one field as libcurl wants
+ * it. */
+static size_t put_field(char *out, const np_header_line *line)
+{
+    if (line->value_length == 0) { /* "Name;" is libcurl's way to say an empty value */
+        if (out) {
+            memcpy(out, line->name, line->name_length);
+            memcpy(out + line->name_length, ";", 2);
+        }
+        return line->name_length + 2;
+    }
+    if (out) {
+        memcpy(out, line->name, line->name_length);
+        memcpy(out + line->name_length, ": ", 2);
+        memcpy(out + line->name_length + 2, line->value, line->value_length);
+        out[line->name_length + 2 + line->value_length] = 0;
+    }
+    return line->name_length + line->value_length + 3;
+}
+
+/* Goes through the fields that a request hands to libcurl: its own, Host, and "Accept:" where
+   libcurl would add one by itself. out NULL: only counts. Returns the bytes of all texts with their
+   NULs. */
+static size_t put_fields(char *out, const np_transfer_spec *spec, size_t *count)
+{
+    size_t length = 0;
+    bool has_accept = false;
+    *count = 0;
+    if (spec->host_header) {
+        const np_header_line host = {"Host", spec->host_header, 4, strlen(spec->host_header)};
+        length += put_field(out, &host);
+        ++*count;
+    }
+    for (size_t i = 0; i < spec->header_count; i++) {
+        has_accept = has_accept || is_named(&spec->headers[i], "Accept");
+        length += put_field(out ? out + length : NULL, &spec->headers[i]);
+        ++*count;
+    }
+    if (!has_accept) {
+        if (out)
+            memcpy(out + length, "Accept:", 8);
+        length += 8;
+        ++*count;
+    }
+    return length;
+}
+
+/* Are the fields the same as those that are set? */
+static bool same_fields(const np_easy *easy, const np_transfer_spec *spec)
+{
+    char text[1024];
+    size_t count;
+    const size_t length = put_fields(NULL, spec, &count);
+    if (length != easy->header_length || length > sizeof text)
+        return false;
+    (void)put_fields(text, spec, &count);
+    return memcmp(text, easy->header_text, length) == 0;
+}
+
+static CURLcode set_fields(np_easy *easy, const np_transfer_spec *spec)
+{
+    if (same_fields(easy, spec))
+        return CURLE_OK;
+    size_t count;
+    const size_t length = put_fields(NULL, spec, &count);
+    if (length > easy->header_capacity) {
+        char *text = realloc(easy->header_text, length);
+        if (!text)
+            return CURLE_OUT_OF_MEMORY;
+        easy->header_text = text;
+        easy->header_capacity = length;
+    }
+    if (count > easy->list_capacity) {
+        struct curl_slist *list = realloc(easy->list, count * sizeof *list);
+        if (!list)
+            return CURLE_OUT_OF_MEMORY;
+        easy->list = list;
+        easy->list_capacity = count;
+    }
+    (void)put_fields(easy->header_text, spec, &count);
+    easy->header_length = length;
+    char *text = easy->header_text;
+    for (size_t i = 0; i < count; i++) {
+        easy->list[i] = (struct curl_slist){text, i + 1 < count ? &easy->list[i + 1] : NULL};
+        text += strlen(text) + 1;
+    }
+    return curl_easy_setopt(easy->handle, CURLOPT_HTTPHEADER, easy->list);
+}
+
+static CURLcode set_verbose(np_easy *easy, const np_transfer_spec *spec)
+{
+    const bool verbose = strlen(spec->url) + easy->header_length > LONG_REQUEST_BYTES;
+    if (verbose == easy->verbose)
+        return CURLE_OK;
+    easy->verbose = verbose;
+    return curl_easy_setopt(easy->handle, CURLOPT_VERBOSE, (long)verbose);
+}
+
+static CURLcode set_cold(np_easy *easy, bool cold)
+{
+    if (!easy->point->tls || cold == easy->cold)
+        return CURLE_OK;
+    easy->cold = cold;
+    return curl_easy_setopt(easy->handle, CURLOPT_SSL_SESSIONID_CACHE, (long)!cold);
+}
+
+CURLcode np_easy_prepare(np_easy *easy, const np_transfer_spec *spec, np_connection *connection)
+{
+    easy->error[0] = 0;
+    if (!set_address(easy, connection))
+        return CURLE_OUT_OF_MEMORY;
+    CURLcode rc = set_share(easy, connection);
+    rc = rc ? rc : set_url(easy, spec->url);
+    rc = rc ? rc : set_method(easy, spec->method);
+    rc = rc ? rc : set_fields(easy, spec);
+    rc = rc ? rc : set_verbose(easy, spec);
+    return rc ? rc : set_cold(easy, spec->reuse == NP_REUSE_COLD);
+}
+
+/* --- the end of a use --- */
+
+void np_easy_leave_connection(np_easy *easy)
+{
+    if (!easy->connection)
+        return;
+    (void)curl_easy_setopt(easy->handle, CURLOPT_SHARE, NULL); /* cannot fail */
+    np_list_remove(&easy->in_connection);
+    easy->connection = NULL;
+}
+
+void np_easy_rest(np_easy *easy)
+{
+    easy->transfer = NULL;
+    easy->next_free = easy->point->free_easies;
+    easy->point->free_easies = easy;
+}
+
+void np_easy_free(np_easy *easy)
+{
+    if (!easy)
+        return;
+    np_easy_leave_connection(easy);
+    curl_easy_cleanup(easy->handle);
+    curl_slist_free_all(easy->resolve);
+    free(easy->header_text);
+    free(easy->list);
+    free(easy->url);
+    free(easy);
+}

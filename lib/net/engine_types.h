@@ -1,0 +1,244 @@
+/*
+ * What the files of the engine share: the engine, service points, connections, easy handles,
+ * transfers. Floor 2; loop thread only.
+ *
+ *   engine ──► service points (scheme, host, port, proxy) ──► connections: a libcurl share of one
+ * each │ queue of transfers                        ▲ used by one transfer at a time (HTTP/1.1) └─
+ * easy handles at rest (last in, first out: TLS sessions live in them on libcurl 7.88)
+ *
+ * - Nothing but the socket call-backs changes while libcurl is on the stack (engine->inside_curl):
+ * what is to be closed, removed or started waits in a list until the turn's end. So no function of
+ * libcurl is ever called from inside one of its callbacks.
+ * - A connection's socket is ours until OPENSOCKET took it (handed_over), then libcurl's until
+ * CLOSESOCKET.
+ */
+#ifndef NP_NET_ENGINE_TYPES_H
+#define NP_NET_ENGINE_TYPES_H
+
+#include "list.h"
+#include "transfer.h"
+
+#include "clock.h"
+
+#include <curl/curl.h>
+
+typedef struct np_service_point np_service_point;
+typedef struct np_connection np_connection;
+typedef struct np_easy np_easy;
+
+enum { POINT_BUCKETS = 256 };
+
+struct np_engine {
+    np_loop *loop;
+    np_dialer *dialer;
+    np_producer *producer;     /* NULL: not traced; then no clock is read for boundaries either */
+    np_engine_options options; /* its texts are copies */
+    CURLM *multi;
+    int inside_curl;           /* > 0: libcurl is on the stack */
+    uint64_t curl_deadline_ns; /* when libcurl wants to be called; 1: at once; 0: never */
+    uint64_t curl_timer_ns;    /* what curl_timer is armed for; 0: not armed */
+    np_loop_timer *curl_timer;
+
+    np_connection **by_fd; /* by_fd[fd_count]: whose socket a descriptor is */
+    size_t fd_count;
+    np_service_point *points[POINT_BUCKETS];
+    np_link changed;       /* service points whose queue is to be looked at */
+    size_t transfer_count; /* that have not ended */
+    np_link resumed;       /* transfers that go on at the turn's end */
+    np_link retired;       /* easy handles that wait for being taken out of the multi handle */
+    np_transfer *free_transfers;
+    np_loop_task again; /* a turn's end that did not get through */
+    bool again_posted;
+    uint32_t last_number, last_connection; /* given out while nothing is traced */
+};
+
+/* What makes two requests use the same connections. */
+typedef struct np_pool_key {
+    const char *scheme, *host;
+    uint16_t port;
+    const char *proxy; /* "kind://user@host:port"; NULL: direct */
+} np_pool_key;
+
+struct np_service_point {
+    np_engine *engine;
+    np_service_point *next_in_bucket;
+    uint32_t hash;
+    np_pool_key key; /* its texts are ours */
+    bool tls, host_is_literal;
+    char *origin;              /* "https://host:443" */
+    uint32_t limit;            /* connections; UINT32_MAX: none */
+    uint32_t connection_count; /* in every state */
+    np_link connections;       /* all of them */
+    np_link idle;              /* most recently used first */
+    np_link arriving;          /* transfers nobody has looked at */
+    np_link waiting;           /* transfers that wait for a connection */
+    np_link opening;           /* transfers whose own connect is under way */
+    np_link changed;           /* in engine->changed */
+    np_easy *free_easies;      /* last in, first out */
+    np_new_because last_loss; /* why the last connection that could have been kept is gone; UNKNOWN:
+                                 there was none */
+    np_text_ref origin_ref;   /* words of the ring, made once */
+    np_text_ref path_ref;
+    char path[256]; /* the target path_ref stands for; "" when none */
+};
+
+typedef enum np_connection_state {
+    NP_CONNECTION_CONNECTING,  /* the dialer works */
+    NP_CONNECTION_RESERVED,    /* TCP stands and a transfer is about to take it */
+    NP_CONNECTION_HANDSHAKING, /* libcurl has it, nothing was sent yet */
+    NP_CONNECTION_BUSY,
+    NP_CONNECTION_IDLE
+} np_connection_state;
+
+typedef enum np_close_reason {
+    NP_CLOSE_CONNECT,
+    NP_CLOSE_IDLE_PEER,
+    NP_CLOSE_STRAY_DATA,
+    NP_CLOSE_SERVER,
+    NP_CLOSE_TOO_OLD,
+    NP_CLOSE_EVICTED,
+    NP_CLOSE_FORCED,
+    NP_CLOSE_ABORTED,
+    NP_CLOSE_FAILED,
+    NP_CLOSE_DEAD_ON_REUSE,
+    NP_CLOSE_TIMEOUT,
+    NP_CLOSE_SHUTDOWN
+} np_close_reason;
+
+/* Who opened a connection is told, on the loop and never from inside np_connection_open: the dialer
+   has finished (on failure the connection is then to be closed); connect_timeout is over before the
+   connection was ready. */
+typedef struct np_connection_handler {
+    void (*connected)(np_connection *connection, const np_dial_result *result, uint64_t now_ns);
+    void (*timed_out)(np_connection *connection, uint64_t now_ns);
+} np_connection_handler;
+
+struct np_connection {
+    np_engine *engine;
+    np_service_point *point;
+    uint32_t number; /* in the trace */
+    np_connection_state state;
+    CURLSH *share;
+    int fd; /* -1: none, or closed */
+    bool handed_over, second_connect, ready, tls_begun, tls_done;
+    bool single_use; /* closed after its first request */
+    bool
+        doomed; /* to be closed for `doom` when its handle has been taken out of the multi handle */
+    np_close_reason doom;
+    uint16_t local_port;
+    np_loop_watch *watch;
+    np_dial *dial;
+    const np_connection_handler *handler;
+    np_transfer *transfer; /* who uses it, or waits for it; NULL: nobody */
+    np_link in_point, in_idle;
+    np_link easies;             /* handles whose share is ours */
+    np_loop_timer *setup_timer; /* connect_timeout */
+    np_loop_timer *idle_timer;  /* looks at idle_since_ns when it fires */
+    uint64_t idle_since_ns;
+    uint64_t requests, sent_bytes, received_bytes;
+    uint32_t uses;         /* what the next use is called, less 1 */
+    uint64_t connected_ns; /* end of connect */
+    struct sockaddr_storage peer;
+    /* TLS, while it is being set up */
+    uint64_t handed_over_ns, hello_ns;
+    uint32_t handshake_span;
+    long verify_result; /* X509_V_*, when the handshake ended badly */
+};
+
+struct np_easy {
+    CURL *handle;
+    np_service_point *point;
+    np_easy *next_free;
+    np_transfer *transfer;     /* whose it is; NULL: at rest, or retired */
+    np_connection *connection; /* whose share it points at */
+    np_link in_connection, in_retired;
+    bool in_multi;
+    bool cold, verbose; /* options as set */
+    int method_kind;    /* as set */
+    char method[32];    /* as set, for a method of its own kind */
+    char *url;          /* as set; url[url_capacity] */
+    size_t url_capacity;
+    /* The request fields as set: list[] are nodes in our own memory whose texts lie in header_text.
+     */
+    char *header_text;
+    size_t header_length, header_capacity;
+    struct curl_slist *list;
+    size_t list_capacity;
+    struct curl_slist *resolve;
+    char error[CURL_ERROR_SIZE];
+};
+
+typedef enum np_stage {
+    NP_STAGE_QUEUE,
+    NP_STAGE_SETUP, /* dns, connect, tls */
+    NP_STAGE_SEND,
+    NP_STAGE_WAIT,
+    NP_STAGE_RECEIVE
+} np_stage;
+
+typedef struct np_header_span {
+    uint32_t name, value; /* offsets in header_text */
+    uint32_t name_length, value_length;
+} np_header_span;
+
+struct np_transfer {
+    np_engine *engine;
+    np_service_point *point;
+    np_transfer *next_free;
+    np_link in_queue; /* of the service point */
+    np_link in_resumed;
+    np_transfer_spec spec;
+    np_transfer_handler handler;
+    void *user;
+    uint32_t number, hop, hop_of;
+    uint8_t hop_reason;
+
+    np_stage stage;
+    np_connection *connection; /* the one it uses, or whose connect it waits for */
+    np_easy *easy;
+    bool must_be_new; /* only a connection that was opened for it will do */
+    bool retried;     /* RS-5 has been used up */
+    bool reused;      /* the connection had been used before */
+    bool no_socket;   /* libcurl asked for a socket and none was prepared */
+    bool prereq_seen;
+    bool answered; /* a response byte has come, of a 1xx too */
+    bool header_done, paused, draining, drained_over, header_too_long;
+    bool abort_pending, ended;
+    int in_handler;   /* > 0: one of its handler calls is on the stack */
+    np_error failure; /* why it was ended by us; status NP_OK: it was not */
+    np_new_because
+        new_because; /* what to say when a connection has to be opened; UNKNOWN: find out */
+
+    uint64_t send_end_ns; /* only for a request that is sent in several pieces */
+    uint64_t last_ns;     /* the last response byte so far */
+    np_loop_timer *deadline_timer, *drain_timer;
+    uint64_t drain_left_bytes;
+    uint32_t slot_span, application_span;
+
+    int status, protocol;
+    int64_t content_length; /* -1: not known */
+    int64_t expected_bytes; /* of the body; -1: not known */
+    uint64_t received_bytes;
+    uint32_t header_event; /* ordinal of the next one */
+    char *header_text;     /* kept from one use of the memory to the next */
+    size_t header_length, header_capacity;
+    size_t header_bytes; /* as they came */
+    np_header_span *spans; /* spans[header_count] */
+    np_header_line *lines; /* lines[header_count], made when the header is complete */
+    size_t header_count, header_room;
+};
+
+/* A stamp for a boundary: nothing is read when nothing is traced. */
+static inline uint64_t np_engine_stamp(const np_engine *engine)
+{
+    return engine->producer ? np_now() : 0;
+}
+
+/* The queue of this service point is to be looked at before the loop sleeps. */
+static inline void np_service_point_changed(np_service_point *point)
+{
+    if (!np_link_used(&point->changed))
+        np_list_push_back(&point->engine->changed, &point->changed);
+}
+
+#endif

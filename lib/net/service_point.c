@@ -1,0 +1,127 @@
+/* Service points in a hash table by (scheme, host, port, proxy). Floor 2; loop thread only. They
+ * live as long as the engine: TLS sessions and names lie in their handles. */
+#include "service_point.h"
+
+#include "easy.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DEFAULT_LIMIT = 2 };
+
+static uint32_t hash_text(uint32_t hash, const char *text)
+{
+    for (; text && *text; text++)
+        hash = (hash ^ (unsigned char)*text) * 16777619u; /* FNV-1a */
+    return hash;
+}
+
+static uint32_t hash_key(const np_pool_key *key)
+{
+    return hash_text(hash_text(hash_text(2166136261u ^ key->port, key->host), key->scheme),
+                     key->proxy);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_key(const np_pool_key *a, const np_pool_key *b)
+{
+    return a->port == b->port && strcmp(a->host, b->host) == 0 &&
+           strcmp(a->scheme, b->scheme) == 0 && same_text(a->proxy, b->proxy);
+}
+
+static bool is_literal(const char *host)
+{
+    unsigned char address[16];
+    return strchr(host, ':') || inet_pton(AF_INET, host, address) == 1;
+}
+
+bool np_host_is_loopback(const char *host)
+{
+    struct in_addr v4;
+    struct in6_addr v6;
+    const size_t length = strlen(host);
+    static const char suffix[] = ".localhost";
+    if (strcmp(host, "localhost") == 0)
+        return true;
+    if (length > sizeof suffix - 1 && strcmp(host + length - (sizeof suffix - 1), suffix) == 0)
+        return true; /* RFC 6761 section 6.3 */
+    if (inet_pton(AF_INET, host, &v4) == 1)
+        return ntohl(v4.s_addr) >> 24 == 127;
+    return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+static uint32_t limit_of(const np_engine *engine, const char *host)
+{
+    if (engine->options.connection_limit != 0)
+        return engine->options.connection_limit;
+    return np_host_is_loopback(host) ? UINT32_MAX : DEFAULT_LIMIT;
+}
+
+static np_service_point *service_point_create(np_engine *engine, const np_pool_key *key,
+                                              uint32_t hash)
+{
+    np_service_point *point = calloc(1, sizeof *point);
+    if (!point)
+        return NULL;
+    np_list_init(&point->connections);
+    np_list_init(&point->idle);
+    np_list_init(&point->arriving);
+    np_list_init(&point->waiting);
+    np_list_init(&point->opening);
+    point->engine = engine;
+    point->hash = hash;
+    point->key = (np_pool_key){strdup(key->scheme), strdup(key->host), key->port,
+                               key->proxy ? strdup(key->proxy) : NULL};
+    const bool bare_v6 = strchr(key->host, ':') != NULL;
+    const int length = asprintf(&point->origin, "%s://%s%s%s:%u", key->scheme, bare_v6 ? "[" : "",
+                                key->host, bare_v6 ? "]" : "", key->port);
+    if (length < 0)
+        point->origin = NULL;
+    if (!point->key.scheme || !point->key.host || (key->proxy && !point->key.proxy) ||
+        !point->origin) {
+        np_service_point_free(point);
+        return NULL;
+    }
+    point->tls = strcmp(key->scheme, "https") == 0;
+    point->host_is_literal = is_literal(key->host);
+    point->limit = limit_of(engine, key->host);
+    return point;
+}
+
+np_service_point *np_service_point_get(np_engine *engine, const np_pool_key *key)
+{
+    const uint32_t hash = hash_key(key);
+    np_service_point **bucket = &engine->points[hash % POINT_BUCKETS];
+    for (np_service_point *point = *bucket; point; point = point->next_in_bucket) {
+        if (point->hash == hash && same_key(&point->key, key))
+            return point;
+    }
+    np_service_point *point = service_point_create(engine, key, hash);
+    if (point) {
+        point->next_in_bucket = *bucket;
+        *bucket = point;
+    }
+    return point;
+}
+
+void np_service_point_free(np_service_point *point)
+{
+    np_easy *easy = point->free_easies;
+    while (easy) {
+        np_easy *next = easy->next_free;
+        np_easy_free(easy);
+        easy = next;
+    }
+    np_list_remove(&point->changed);
+    free((char *)(uintptr_t)point->key.scheme); /* our own copies */
+    free((char *)(uintptr_t)point->key.host);
+    free((char *)(uintptr_t)point->key.proxy);
+    free(point->origin);
+    free(point);
+}

@@ -1,0 +1,153 @@
+/*
+ * OpenSSL's info callback -> events. Floor 2; loop thread only.
+ *
+ * libcurl makes one SSL_CTX a connection, so the connection hangs on the SSL_CTX. HANDSHAKE_START
+ * comes right before the ClientHello is made, HANDSHAKE_DONE when our Finished is out; under
+ * TLS 1.3 both come again for each ticket, hence tls_begun and tls_done.
+ */
+#include "tls_events.h"
+
+#include "textbuf.h"
+
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <pthread.h>
+#include <string.h>
+
+/* Shorter than this, reading the trusted certificates is noise: they came out of libcurl's cache.
+ */
+#define CA_LOAD_VISIBLE_NS (500 * NP_NS_PER_US)
+
+static int context_index;
+static pthread_once_t context_index_once = PTHREAD_ONCE_INIT;
+
+static void make_context_index(void)
+{
+    context_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+}
+
+static uint32_t request_of(const np_connection *connection)
+{
+    return connection->transfer ? connection->transfer->number : 0;
+}
+
+static void on_hello(np_connection *connection)
+{
+    np_producer *producer = connection->engine->producer;
+    const uint64_t now_ns = np_now();
+    const uint32_t request = request_of(connection);
+    connection->tls_begun = true;
+    connection->hello_ns = now_ns;
+    if (connection->handed_over_ns && now_ns - connection->handed_over_ns >= CA_LOAD_VISIBLE_NS) {
+        const uint32_t span =
+            np_emit_span_begin(producer, connection->handed_over_ns, request, connection->number,
+                               NP_PHASE_TLS, NP_SPAN_CA_LOAD, 0, "trusted certificates");
+        np_emit_span_end(producer, now_ns, request, span, NP_SPAN_OK, NULL);
+    }
+    connection->handshake_span =
+        np_emit_span_begin(producer, now_ns, request, connection->number, NP_PHASE_TLS,
+                           NP_SPAN_HANDSHAKE, 0, connection->point->key.host);
+}
+
+/* The common name of a certificate's subject or issuer, or the whole name on one line. */
+static void add_name(np_textbuf *out, bool *first, const char *key, X509_NAME *name)
+{
+    char text[256] = "";
+    if (X509_NAME_get_text_by_NID(name, NID_commonName, text, sizeof text) <= 0)
+        (void)X509_NAME_oneline(name, text, sizeof text); /* gives `text` back */
+    np_textbuf_json_text(out, first, key, text, strlen(text));
+}
+
+static void add_time(np_textbuf *out, bool *first, const char *key, const ASN1_TIME *when)
+{
+    struct tm tm;
+    char text[32];
+    if (!when || !ASN1_TIME_to_tm(when, &tm) ||
+        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+        return;
+    np_textbuf_json_text(out, first, key, text, strlen(text));
+}
+
+static np_text_ref certificate_ref(np_producer *producer, SSL *ssl)
+{
+    X509 *certificate = SSL_get1_peer_certificate(ssl);
+    if (!certificate)
+        return 0;
+    np_textbuf json;
+    np_textbuf_init(&json, 2048);
+    bool first = true;
+    np_textbuf_puts(&json, "{");
+    add_name(&json, &first, "subject", X509_get_subject_name(certificate));
+    add_name(&json, &first, "issuer", X509_get_issuer_name(certificate));
+    add_time(&json, &first, "not_after", X509_get0_notAfter(certificate));
+    np_textbuf_puts(&json, "}");
+    const np_text_ref ref = np_producer_word(producer, json.text, json.length);
+    np_textbuf_done(&json);
+    X509_free(certificate);
+    return ref;
+}
+
+static np_text_ref word(np_producer *producer, const char *text)
+{
+    return text ? np_producer_word(producer, text, strlen(text)) : 0;
+}
+
+static void on_done(np_connection *connection, SSL *ssl)
+{
+    np_producer *producer = connection->engine->producer;
+    const uint64_t now_ns = np_now();
+    const uint32_t request = request_of(connection);
+    connection->tls_done = true;
+    np_emit_span_end(producer, now_ns, request, connection->handshake_span, NP_SPAN_OK,
+                     SSL_session_reused(ssl) ? "{\"resumed\":true}" : NULL);
+    if (request)
+        np_emit_phase_end(producer, now_ns, request, NP_PHASE_TLS, NP_SOURCE_CALLBACK);
+    const unsigned char *alpn = NULL;
+    unsigned alpn_length = 0;
+    SSL_get0_alpn_selected(ssl, &alpn, &alpn_length);
+    np_emit(
+        producer,
+        &(np_event){
+            .time_ns = now_ns,
+            .request = request,
+            .connection = connection->number,
+            .type = NP_EVENT_CONNECTION_TLS,
+            .source = NP_SOURCE_CALLBACK,
+            .word = {word(producer, SSL_get_version(ssl)), word(producer, SSL_get_cipher_name(ssl)),
+                     alpn_length ? np_producer_word(producer, (const char *)alpn, alpn_length) : 0,
+                     SSL_session_reused(ssl) ? 1 : 0, certificate_ref(producer, ssl)}
+    });
+}
+
+static void on_info(const SSL *ssl, int where, int result)
+{
+    const bool lost = (where & SSL_CB_CONNECT_EXIT) == SSL_CB_CONNECT_EXIT && result <= 0;
+    if (!lost && !(where & (SSL_CB_HANDSHAKE_START | SSL_CB_HANDSHAKE_DONE)))
+        return;
+    np_connection *connection = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), context_index);
+    if (!connection)
+        return;
+    if (lost)
+        connection->verify_result = SSL_get_verify_result(ssl);
+    else if (!connection->engine->producer)
+        return;
+    else if ((where & SSL_CB_HANDSHAKE_START) && !connection->tls_begun)
+        on_hello(connection);
+    else if ((where & SSL_CB_HANDSHAKE_DONE) && connection->tls_begun && !connection->tls_done)
+        on_done(connection, (SSL *)(uintptr_t)ssl); /* OpenSSL's readers want it without const */
+}
+
+void np_tls_events_attach(void *ssl_ctx, np_connection *connection)
+{
+    (void)pthread_once(&context_index_once, make_context_index);
+    if (SSL_CTX_set_ex_data(ssl_ctx, context_index, connection) == 1)
+        SSL_CTX_set_info_callback(ssl_ctx, on_info);
+}
+
+void np_tls_events_give_up(np_connection *connection, uint64_t now_ns, np_span_outcome outcome)
+{
+    if (connection->tls_begun && !connection->tls_done && connection->handshake_span)
+        np_emit_span_end(connection->engine->producer, now_ns, request_of(connection),
+                         connection->handshake_span, outcome, NULL);
+    connection->handshake_span = 0;
+}

@@ -1,0 +1,544 @@
+/*
+ * A transfer: one hop of a request, from the queue of its service point to the call of done().
+ * Floor 2; loop thread only.
+ *
+ *   start ─► QUEUE ─► SETUP (its own connect, TLS) ─► SEND ─► WAIT ─► RECEIVE ─► end
+ *              └────── launch on an idle connection ───┘
+ *
+ * It ends in one place, end_transfer, whichever way it came: a message of libcurl, a failure before
+ * libcurl had it, an abort, a deadline. What libcurl still holds then is taken out at once, or,
+ * when libcurl is on the stack, at the turn's end (engine->retired).
+ *
+ * RS-5: a connection that was used before and is lost before a byte of the answer came. Nothing had
+ * been sent yet: the same hop goes back to the queue and gets a new connection. Otherwise the hop
+ * ends as failed and the request goes on as a hop of its own, once.
+ */
+#include "transfer_run.h"
+
+#include "connection.h"
+#include "easy.h"
+#include "multi.h"
+#include "service_point.h"
+#include "transfer_error.h"
+#include "transfer_trace.h"
+
+#include "fail.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- memory --- */
+
+/* Everything but the buffers is as new; they are kept from one use to the next. */
+static np_transfer *transfer_take(np_engine *engine)
+{
+    np_transfer *transfer = engine->free_transfers;
+    if (!transfer)
+        return calloc(1, sizeof *transfer);
+    engine->free_transfers = transfer->next_free;
+    const np_transfer kept = {.header_text = transfer->header_text,
+                              .header_capacity = transfer->header_capacity,
+                              .spans = transfer->spans,
+                              .lines = transfer->lines,
+                              .header_room = transfer->header_room};
+    *transfer = kept;
+    return transfer;
+}
+
+static void transfer_give_back(np_transfer *transfer)
+{
+    np_engine *engine = transfer->engine;
+    transfer->next_free = engine->free_transfers;
+    engine->free_transfers = transfer;
+}
+
+void np_transfers_free_kept(np_engine *engine)
+{
+    while (engine->free_transfers) {
+        np_transfer *transfer = engine->free_transfers;
+        engine->free_transfers = transfer->next_free;
+        free(transfer->header_text);
+        free(transfer->spans);
+        free(transfer->lines);
+        free(transfer);
+    }
+}
+
+/* --- the end --- */
+
+static int outcome_of(const np_error *failure)
+{
+    if (!failure)
+        return NP_OUTCOME_OK;
+    switch (failure->web_status) {
+    case NP_WEB_TIMEOUT:
+        return NP_OUTCOME_TIMEOUT;
+    case NP_WEB_REQUEST_CANCELED:
+        return NP_OUTCOME_ABORTED;
+    default:
+        return NP_OUTCOME_FAILED;
+    }
+}
+
+static void trace_end(np_transfer *transfer, const np_error *failure, uint64_t now_ns)
+{
+    np_producer *producer = transfer->engine->producer;
+    if (!producer)
+        return;
+    np_emit_span_end(producer, now_ns, transfer->number, transfer->slot_span, NP_SPAN_ABANDONED,
+                     NULL);
+    np_emit_span_end(producer, now_ns, transfer->number, transfer->application_span,
+                     NP_SPAN_ABANDONED, NULL);
+    transfer->slot_span = transfer->application_span = 0;
+    if (!failure)
+        np_emit_phase_end(producer, transfer->last_ns, transfer->number, NP_PHASE_RECEIVE,
+                          NP_SOURCE_CALLBACK);
+    np_trace_request_end(transfer, now_ns, outcome_of(failure), failure);
+}
+
+/* The one way out. The transfer must have let go of its handle and its connection, whose number is
+ * still wanted in the trace. */
+static void end_transfer(np_transfer *transfer, const np_error *failure)
+{
+    transfer->ended = true;
+    transfer->connection = NULL;
+    np_list_remove(&transfer->in_queue);
+    np_list_remove(&transfer->in_resumed);
+    transfer->engine->transfer_count--;
+    np_loop_timer_cancel(transfer->deadline_timer);
+    np_loop_timer_cancel(transfer->drain_timer);
+    transfer->handler.done(transfer, failure, transfer->user);
+    transfer_give_back(transfer);
+}
+
+void np_transfer_fail(np_transfer *transfer, const np_error *failure, uint64_t now_ns)
+{
+    trace_end(transfer, failure, now_ns);
+    end_transfer(transfer, failure);
+}
+
+/* --- what becomes of the handle and the connection --- */
+
+static void drop_connection(np_transfer *transfer, np_close_reason reason, uint64_t now_ns)
+{
+    np_connection *connection = transfer->connection;
+    transfer->connection = NULL;
+    connection->transfer = NULL;
+    np_connection_close(connection, reason, now_ns);
+}
+
+/* Of a transfer that libcurl has: takes the handle out and closes the connection, now or at the
+ * turn's end. */
+static void tear_out(np_transfer *transfer, np_close_reason reason, uint64_t now_ns)
+{
+    np_engine *engine = transfer->engine;
+    np_easy *easy = transfer->easy;
+    np_connection *connection = transfer->connection;
+    transfer->easy = NULL;
+    easy->transfer = NULL;
+    if (engine->inside_curl) {
+        connection->doomed = true;
+        connection->doom = reason;
+        connection->transfer = NULL;
+        transfer->connection = NULL;
+        np_list_push_back(&engine->retired, &easy->in_retired);
+        return;
+    }
+    np_multi_remove(engine, easy);
+    np_easy_rest(easy);
+    drop_connection(transfer, reason, now_ns);
+}
+
+bool np_transfers_retire(np_engine *engine)
+{
+    np_link *link;
+    bool any = false;
+    while ((link = np_list_pop_front(&engine->retired))) {
+        np_easy *easy = np_item(link, np_easy, in_retired);
+        np_connection *connection = easy->connection;
+        any = true;
+        np_multi_remove(engine, easy);
+        np_easy_rest(easy);
+        if (connection && connection->doomed)
+            np_connection_close(connection, connection->doom, np_loop_now(engine->loop));
+    }
+    return any;
+}
+
+/* After a complete response. */
+static void release_connection(np_transfer *transfer, uint64_t now_ns)
+{
+    np_connection *connection = transfer->connection;
+    connection->received_bytes += transfer->received_bytes;
+    if (connection->fd < 0) {
+        drop_connection(transfer, NP_CLOSE_SERVER, now_ns);
+    } else if (connection->single_use) {
+        drop_connection(transfer, NP_CLOSE_FORCED, now_ns);
+    } else {
+        transfer->connection = NULL;
+        np_connection_rest(connection, now_ns);
+    }
+}
+
+/* --- libcurl has finished --- */
+
+static bool is_lost_code(CURLcode code)
+{
+    return code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR;
+}
+
+/* RS-5: may it go on with a new connection? */
+static bool may_retry(const np_transfer *transfer, CURLcode code)
+{
+    if (!transfer->reused || transfer->answered || transfer->retried || transfer->abort_pending)
+        return false;
+    return is_lost_code(code) || (code == CURLE_COULDNT_CONNECT && transfer->no_socket);
+}
+
+static void reset_for_retry(np_transfer *transfer)
+{
+    transfer->must_be_new = true;
+    transfer->new_because = NP_NEW_DEAD_ON_REUSE;
+    transfer->stage = NP_STAGE_QUEUE;
+    transfer->reused = transfer->no_socket = transfer->prereq_seen = false;
+    transfer->send_end_ns = transfer->last_ns = 0;
+    transfer->status = transfer->protocol = 0;
+    np_list_push_front(&transfer->point->waiting, &transfer->in_queue);
+    np_service_point_changed(transfer->point);
+}
+
+/* The request goes on as a hop of its own that begins where this one ends. */
+static void begin_retry_hop(np_transfer *transfer, CURLcode code, uint64_t now_ns)
+{
+    np_error failure;
+    (void)np_fail_web(&failure, NP_WEB_KEEP_ALIVE_FAILURE, "curl", code, transfer->easy->error,
+                      "the server closed the connection it had kept open; sent again on a new one");
+    trace_end(transfer, &failure, now_ns);
+    if (transfer->hop_of == 0)
+        transfer->hop_of = transfer->number;
+    transfer->hop++;
+    transfer->hop_reason = NP_HOP_RETRY;
+    transfer->retried = true;
+    np_trace_request_begin(transfer, now_ns, NP_SOURCE_CALL);
+}
+
+static void retry(np_transfer *transfer, CURLcode code, uint64_t now_ns)
+{
+    if (transfer->prereq_seen)
+        begin_retry_hop(transfer, code, now_ns);
+    else
+        np_emit_phase_begin(transfer->engine->producer, now_ns, transfer->number, NP_PHASE_QUEUE,
+                            NP_SOURCE_CALL);
+    np_easy_rest(transfer->easy);
+    transfer->easy = NULL;
+    drop_connection(transfer, NP_CLOSE_DEAD_ON_REUSE, now_ns);
+    reset_for_retry(transfer);
+}
+
+static np_close_reason close_reason_of(const np_error *failure)
+{
+    switch (outcome_of(failure)) {
+    case NP_OUTCOME_TIMEOUT:
+        return NP_CLOSE_TIMEOUT;
+    case NP_OUTCOME_ABORTED:
+        return NP_CLOSE_ABORTED;
+    default:
+        return NP_CLOSE_FAILED;
+    }
+}
+
+static void finish(np_transfer *transfer, CURLcode code)
+{
+    np_engine *engine = transfer->engine;
+    np_easy *easy = transfer->easy;
+    np_multi_remove(engine, easy);
+    if (code == CURLE_OK && !transfer->header_done)
+        code = CURLE_GOT_NOTHING; /* libcurl is content with a header that breaks off */
+    if (code == CURLE_OK && !transfer->failure.status) {
+        const uint64_t now_ns = np_loop_now(engine->loop);
+        trace_end(transfer, NULL, now_ns);
+        transfer->easy = NULL;
+        np_easy_rest(easy);
+        release_connection(transfer, now_ns);
+        end_transfer(transfer, NULL);
+        return;
+    }
+    const uint64_t now_ns = np_now();
+    if (!transfer->failure.status && may_retry(transfer, code)) {
+        retry(transfer, code, now_ns);
+        return;
+    }
+    np_error failure = transfer->failure;
+    if (transfer->drained_over && !failure.status)
+        (void)np_fail_web(&failure, NP_WEB_REQUEST_CANCELED, NULL, 0, NULL,
+                          "the rest of the response was too long to be waited for");
+    else if (!failure.status)
+        np_transfer_explain(transfer, code, &failure);
+    trace_end(transfer, &failure, now_ns);
+    transfer->easy = NULL;
+    np_easy_rest(easy);
+    drop_connection(transfer, close_reason_of(&failure), now_ns);
+    end_transfer(transfer, &failure);
+}
+
+bool np_transfers_collect(np_engine *engine)
+{
+    bool any = false;
+    int left;
+    const CURLMsg *message;
+    while ((message = curl_multi_info_read(engine->multi, &left))) {
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        char *private = NULL;
+        (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private); /* cannot fail */
+        np_easy *easy = (np_easy *)private;
+        if (easy->transfer)
+            finish(easy->transfer, message->data.result);
+        any = true;
+    }
+    return any;
+}
+
+/* --- launching --- */
+
+static void begin_tls(np_transfer *transfer, uint64_t now_ns)
+{
+    const np_connection *connection = transfer->connection;
+    np_emit_phase_begin(transfer->engine->producer, now_ns, transfer->number, NP_PHASE_TLS,
+                        connection->connected_ns == now_ns ? NP_SOURCE_SYSCALL : NP_SOURCE_CALL);
+}
+
+void np_transfer_launch(np_transfer *transfer, np_connection *connection, uint64_t now_ns)
+{
+    np_engine *engine = transfer->engine;
+    transfer->connection = connection;
+    connection->transfer = transfer;
+    connection->uses++;
+    transfer->reused = connection->ready;
+    transfer->stage = NP_STAGE_SETUP;
+    connection->state = connection->ready ? NP_CONNECTION_BUSY : NP_CONNECTION_HANDSHAKING;
+    if (transfer->point->tls && !connection->handed_over)
+        begin_tls(transfer, now_ns);
+    if (!transfer->easy)
+        transfer->easy = np_easy_take(transfer->point);
+    np_easy *easy = transfer->easy;
+    CURLcode rc = easy ? np_easy_prepare(easy, &transfer->spec, connection) : CURLE_OUT_OF_MEMORY;
+    if (rc == CURLE_OK) {
+        easy->transfer = transfer;
+        rc = np_multi_add(engine, easy) == CURLM_OK ? CURLE_OK : CURLE_OUT_OF_MEMORY;
+    }
+    if (rc == CURLE_OK)
+        return;
+    np_error failure;
+    np_transfer_explain(transfer, rc, &failure);
+    const uint64_t failed_ns = np_now();
+    if (easy)
+        np_easy_rest(easy);
+    transfer->easy = NULL;
+    trace_end(transfer, &failure, failed_ns);
+    drop_connection(transfer, NP_CLOSE_FAILED, failed_ns);
+    end_transfer(transfer, &failure);
+}
+
+/* --- ending from outside --- */
+
+/* Its own connect is under way: somebody else may want it. */
+static void leave_opening(np_transfer *transfer, np_close_reason reason, uint64_t now_ns)
+{
+    np_connection *connection = transfer->connection;
+    const np_service_point *point = transfer->point;
+    const bool wanted = !np_list_empty(&point->waiting) || !np_list_empty(&point->arriving);
+    transfer->connection = NULL;
+    connection->transfer = NULL;
+    if (wanted && !connection->single_use && reason == NP_CLOSE_ABORTED)
+        np_connection_disown(connection, now_ns);
+    else
+        np_connection_close(connection, reason, now_ns);
+}
+
+static void end_now(np_transfer *transfer, const np_error *cause)
+{
+    const np_error failure = *cause; /* `cause` may be ours */
+    const uint64_t now_ns = np_now();
+    const np_close_reason reason = close_reason_of(&failure);
+    np_connection *connection = transfer->connection;
+    np_easy *easy = transfer->easy;
+    trace_end(transfer, &failure, now_ns);
+    np_list_remove(&transfer->in_queue);
+    if (easy && easy->transfer == transfer) {
+        tear_out(transfer, reason, now_ns);
+    } else {
+        if (easy)
+            np_easy_rest(easy);
+        transfer->easy = NULL;
+        if (connection)
+            leave_opening(transfer, reason, now_ns);
+    }
+    end_transfer(transfer, &failure);
+}
+
+void np_transfer_abort(np_transfer *transfer, const np_error *cause)
+{
+    if (transfer->ended || transfer->abort_pending)
+        return;
+    if (transfer->in_handler == 0) {
+        end_now(transfer, cause);
+        return;
+    }
+    transfer->failure = *cause;
+    transfer->abort_pending = true; /* the callback we are in answers with an error */
+}
+
+static void fail_with_timeout(np_transfer *transfer, const char *limit)
+{
+    np_error cause;
+    (void)np_fail_web(&cause, NP_WEB_TIMEOUT, NULL, 0, NULL, "%s while %s", limit,
+                      np_transfer_activity(transfer));
+    np_transfer_abort(transfer, &cause);
+}
+
+void np_transfer_setup_timed_out(np_transfer *transfer, uint64_t now_ns)
+{
+    (void)now_ns;
+    char limit[64];
+    (void)snprintf(limit, sizeof limit, "not connected within %.3g s: timed out",
+                   (double)transfer->engine->options.connect_timeout_ns / (double)NP_NS_PER_S);
+    fail_with_timeout(transfer, limit);
+}
+
+static void on_deadline(uint64_t now_ns, void *user)
+{
+    (void)now_ns;
+    fail_with_timeout(user, "timed out");
+}
+
+static void on_drain_deadline(uint64_t now_ns, void *user)
+{
+    (void)now_ns;
+    np_error cause;
+    (void)np_fail_web(&cause, NP_WEB_REQUEST_CANCELED, NULL, 0, NULL,
+                      "the rest of the response did not come in time");
+    np_transfer_abort(user, &cause);
+}
+
+/* --- the interface --- */
+
+np_transfer *np_transfer_start(np_engine *engine, const np_transfer_spec *spec,
+                               const np_transfer_handler *handler, void *user)
+{
+    const np_pool_key key = {spec->scheme, spec->host, spec->port, NULL};
+    np_service_point *point = np_service_point_get(engine, &key);
+    np_transfer *transfer = point ? transfer_take(engine) : NULL;
+    if (!transfer)
+        return NULL;
+    transfer->engine = engine;
+    transfer->point = point;
+    transfer->spec = *spec;
+    transfer->handler = *handler;
+    transfer->user = user;
+    transfer->hop = spec->hop;
+    transfer->hop_of = spec->hop_of;
+    transfer->hop_reason = spec->hop_reason;
+    transfer->must_be_new = spec->reuse != NP_REUSE_ANY;
+    transfer->content_length = transfer->expected_bytes = -1;
+    if (spec->deadline_ns) {
+        transfer->deadline_timer =
+            np_loop_timer_start(engine->loop, spec->deadline_ns, on_deadline, transfer);
+        if (!transfer->deadline_timer) {
+            transfer_give_back(transfer);
+            return NULL;
+        }
+    }
+    np_trace_request_begin(transfer, spec->begin_ns, NP_SOURCE_CALL);
+    engine->transfer_count++;
+    np_list_push_back(&point->arriving, &transfer->in_queue);
+    np_service_point_changed(point);
+    if (!np_loop_is_current(engine->loop))
+        np_multi_wake(engine);
+    return transfer;
+}
+
+void np_transfer_resume(np_transfer *transfer)
+{
+    if (transfer->ended || !transfer->paused || np_link_used(&transfer->in_resumed))
+        return;
+    np_list_push_back(&transfer->engine->resumed, &transfer->in_resumed);
+    if (!np_loop_is_current(transfer->engine->loop))
+        np_multi_wake(transfer->engine);
+}
+
+static void resume_one(np_transfer *transfer)
+{
+    np_engine *engine = transfer->engine;
+    np_easy *easy = transfer->easy;
+    transfer->paused = false;
+    if (transfer->application_span) {
+        np_emit_span_end(engine->producer, np_now(), transfer->number, transfer->application_span,
+                         NP_SPAN_OK, NULL);
+        transfer->application_span = 0;
+    }
+    engine->inside_curl++;
+    (void)curl_easy_pause(easy->handle,
+                          CURLPAUSE_CONT); /* what goes wrong inside comes as a message */
+    engine->inside_curl--;
+    np_multi_drive(engine);
+}
+
+bool np_transfers_resume(np_engine *engine)
+{
+    /* Only those that are in the list now: one that pauses again and is resumed from inside must
+     * let the loop turn. */
+    np_link now;
+    np_list_init(&now);
+    np_link *link;
+    while ((link = np_list_pop_front(&engine->resumed)))
+        np_list_push_back(&now, link);
+    const bool any = !np_list_empty(&now);
+    while ((link = np_list_pop_front(&now)))
+        resume_one(np_item(link, np_transfer, in_resumed));
+    return any;
+}
+
+void np_transfer_drain(np_transfer *transfer, uint64_t max_bytes, uint64_t deadline_ns)
+{
+    if (transfer->ended || transfer->draining)
+        return;
+    transfer->draining = true;
+    transfer->drain_left_bytes = max_bytes;
+    if (deadline_ns)
+        transfer->drain_timer =
+            np_loop_timer_start(transfer->engine->loop, deadline_ns, on_drain_deadline, transfer);
+    np_transfer_resume(transfer);
+}
+
+uint32_t np_transfer_number(const np_transfer *transfer)
+{
+    return transfer->number;
+}
+
+uint32_t np_transfer_hop(const np_transfer *transfer)
+{
+    return transfer->hop;
+}
+
+int np_transfer_status(const np_transfer *transfer)
+{
+    return transfer->header_done ? transfer->status : 0;
+}
+
+int np_transfer_protocol(const np_transfer *transfer)
+{
+    return transfer->protocol;
+}
+
+int64_t np_transfer_content_length(const np_transfer *transfer)
+{
+    return transfer->content_length;
+}
+
+const np_header_line *np_transfer_headers(const np_transfer *transfer, size_t *count)
+{
+    *count = transfer->header_done ? transfer->header_count : 0;
+    return transfer->lines;
+}

@@ -1,0 +1,36 @@
+/* The events of transfers and connections, as the trace wants them. Floor 2; loop thread only.
+ * Every function does nothing when nothing is traced. */
+#ifndef NP_NET_TRANSFER_TRACE_H
+#define NP_NET_TRANSFER_TRACE_H
+
+#include "engine_types.h"
+
+/* Gives the transfer its number and says that it began, at begin_ns. */
+void np_trace_request_begin(np_transfer *transfer, uint64_t begin_ns, np_source source);
+/* `failure` NULL: complete. The total of a complete one ends where receive ended, whatever now_ns
+ * is. */
+void np_trace_request_end(np_transfer *transfer, uint64_t now_ns, int outcome,
+                          const np_error *failure);
+/* queue ends: this connection was granted, or its set-up begins. */
+void np_trace_queue_end(np_transfer *transfer, uint64_t now_ns);
+void np_trace_connection_use(np_transfer *transfer, uint64_t now_ns);
+/* The request fields as sent (Host first), where header fields are kept. */
+void np_trace_request_fields(np_transfer *transfer, uint64_t now_ns);
+enum {
+    NP_FIELD_REQUEST = 0,
+    NP_FIELD_RESPONSE = 1,
+    NP_FIELD_INFORMATIONAL = 2,
+    NP_FIELD_TRAILER = 3
+};
+void np_trace_field(np_transfer *transfer, uint64_t now_ns, int direction,
+                    const np_header_line *line);
+
+/* Gives the connection its number. `unlike` 0: there was no other one. */
+void np_trace_connection_open(np_connection *connection, const np_transfer *cause,
+                              np_new_because because, uint32_t unlike, uint64_t now_ns);
+void np_trace_connection_peer(const np_connection *connection, const np_dial_result *result);
+void np_trace_connection_ready(const np_connection *connection, uint64_t now_ns);
+void np_trace_connection_close(const np_connection *connection, uint64_t now_ns,
+                               const char *reason);
+
+#endif
