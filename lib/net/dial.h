@@ -5,6 +5,9 @@
  * connect with their spans (lookup > query, attempt). connect begins at the first SYN: when A is there and AAAA is too, or the resolution delay
  * (50 ms) is over. What comes later still joins the race, and its span ends when it ends.
  *
+ * What needs no lookup has no phase dns and no span of it: literals, and hosts that `resolve` names. localhost, the hosts file and the cache are lookups; the
+ * span `lookup` says which ({"source":"localhost"|"hosts"|"cache"|"shared"|"dns"}). Each attempt is a span, with the errno where it failed.
+ *
  * The winning socket was connected by exactly one non-blocking connect() that answered EINPROGRESS, and never asked again: libcurl 7.88
  * connects a second time and must get 0 (ARCHITECTURE.md, "the hand-over").
  */
@@ -25,7 +28,7 @@ typedef struct np_dial np_dial;
 typedef struct np_dialer_options {
     np_family family;
     const char *dns_servers;          /* NULL: resolv.conf */
-    const char *const *resolve;       /* HOST:PORT:ADDR[,ADDR…] */
+    const char *const *resolve;       /* HOST:PORT:ADDR[,ADDR…]; HOST * fits every name. Asked after connect_to */
     size_t resolve_count;
     const char *const *connect_to;    /* HOST:PORT:HOST2:PORT2, empty parts as in curl */
     size_t connect_to_count;

@@ -4,6 +4,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { A_DAY_S = 24 * 60 * 60 };
 
@@ -55,9 +56,12 @@ static bool write_key(const char *folder, const char *file, EVP_PKEY *key)
 
 bool test_ca_make(const char *folder, const char *names)
 {
+    char ca_name[64]; /* another authority has another name */
+    (void)snprintf(ca_name, sizeof ca_name, "netphase test CA %.40s",
+                   strrchr(folder, '/') ? strrchr(folder, '/') + 1 : folder);
     EVP_PKEY *ca_key = EVP_EC_gen("P-256");
     EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *ca = ca_key ? make_certificate(ca_key, "netphase test CA", NULL, 1) : NULL;
+    X509 *ca = ca_key ? make_certificate(ca_key, ca_name, NULL, 1) : NULL;
     X509 *server = ca && key ? make_certificate(key, "netphase test server", ca, 2) : NULL;
     const bool made =
         server && add_extension(ca, ca, NID_basic_constraints, "critical,CA:TRUE") &&
