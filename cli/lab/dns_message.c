@@ -294,7 +294,7 @@ static void write_opt(struct writer *out, unsigned rcode)
 }
 
 static void write_header(struct writer *out, const struct dns_query *query, unsigned rcode,
-                         bool truncated)
+                         bool truncated, bool has_edns)
 {
     unsigned flags =
         FLAG_RESPONSE | FLAG_RECURSION_AVAILABLE | (unsigned)query->opcode << 11 | (rcode & 0xf);
@@ -311,7 +311,7 @@ static void write_header(struct writer *out, const struct dns_query *query, unsi
     write_u16(out, query->question_bytes > 0);
     write_u16(out, 0);
     write_u16(out, 0);
-    write_u16(out, query->has_edns);
+    write_u16(out, has_edns);
     write_bytes(out, query->question, query->question_bytes);
 }
 
@@ -325,9 +325,10 @@ size_t dns_reply_write(const struct dns_query *query, const struct dns_reply *re
                        uint8_t *out)
 {
     size_t size = largest < DNS_MESSAGE_BYTES ? largest : DNS_MESSAGE_BYTES;
-    size_t opt_bytes = query->has_edns ? OPT_BYTES : 0;
+    bool has_edns = query->has_edns && !reply->knows_no_edns;
+    size_t opt_bytes = has_edns ? OPT_BYTES : 0;
     struct writer writer = {.bytes = out, .size = DNS_MESSAGE_BYTES};
-    write_header(&writer, query, reply->rcode, reply->truncated);
+    write_header(&writer, query, reply->rcode, reply->truncated, has_edns);
     size_t head_bytes = writer.length;
 
     if (!reply->truncated) {
@@ -341,13 +342,13 @@ size_t dns_reply_write(const struct dns_query *query, const struct dns_reply *re
         if (writer.is_full) {
             writer.is_full = false;
             writer.length = 0;
-            write_header(&writer, query, reply->rcode, true);
+            write_header(&writer, query, reply->rcode, true, has_edns);
         } else {
             set_count(&writer, 6, answers);
             set_count(&writer, 8, reply->has_authority);
         }
     }
-    if (query->has_edns)
+    if (has_edns)
         write_opt(&writer, reply->rcode);
     return writer.length;
 }

@@ -70,6 +70,7 @@ enum dns_verdict dns_query_parse(const uint8_t *bytes, size_t length, struct dns
 /* What to answer. */
 struct dns_reply {
     enum dns_rcode rcode;
+    bool knows_no_edns;       /* no OPT in the answer, whatever the query had */
     bool truncated;           /* TC and no records, whatever the rest says */
     uint32_t ttl_s;           /* of every record */
     const uint8_t *addresses; /* addresses[address_count], each 4 or 16 bytes by `type`; borrowed */

@@ -109,6 +109,7 @@ static void decide(const struct dns_config *config, const struct pending *pendin
         reply->rcode = DNS_REFUSED;
     } else if (config->fault == DNS_FAULT_FORMERR_EDNS && query->has_edns) {
         reply->rcode = DNS_FORMERR;
+        reply->knows_no_edns = true; /* as servers older than EDNS answer: clients go by that */
     } else if (config->fault == DNS_FAULT_TRUNCATED && !pending->client) {
         reply->truncated = true;
     } else {
