@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,10 +50,22 @@ static void on_terminate(uv_signal_t *signal, int number)
     stop_servers(signal->data);
 }
 
+/*
+ * Where it is allowed, the load of CMD and of others should not show in our delays: a waking server
+ * is run at once. Little work is done here, and a transfer waits for its reader, so nobody starves;
+ * the kernel limits it besides.
+ */
+static void prefer_process(void)
+{
+    const struct sched_param lowest = {.sched_priority = 1};
+    if (sched_setscheduler(0, SCHED_RR, &lowest) != 0)
+        (void)setpriority(PRIO_PROCESS, 0, NICER);
+}
+
 /* Lets go of what the parent's terminal and caller are for, and asks for prompt wake-ups. */
 static void settle_process(void)
 {
-    (void)setpgid(0, 0); /* Ctrl-C is for CMD and for the lab, which then ends us */
+    (void)setsid(); /* Ctrl-C is for CMD and for the lab, which then ends us */
     int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null_fd >= 0) {
         (void)dup2(null_fd, STDIN_FILENO);
@@ -65,9 +78,7 @@ static void settle_process(void)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* besides the lifeline, which has no race */
     (void)prctl(PR_SET_TIMERSLACK, 1UL);    /* 50 µs otherwise */
-    /* Where it is allowed, CMD's load should not show in our delays. Little work is done here, so
-     * nobody starves. */
-    (void)setpriority(PRIO_PROCESS, 0, NICER);
+    prefer_process();
 }
 
 /* Returns 0 or a libuv code, after everything has stopped again. */
