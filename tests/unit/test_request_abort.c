@@ -639,6 +639,36 @@ Test(request_abort, ar_12_freeing_the_context_aborts_everything_and_calls_back)
     }
 }
 
+static void free_context_inside(np_async *async)
+{
+    struct calls *calls = np_async_state(async);
+    np_context_free(calls->request->context);
+    calls->count++;
+}
+
+Test(request_abort, ar_12_freeing_inside_a_callback_aborts_and_leaves_the_rest_to_a_second_call)
+{
+    np_error err = {0};
+    np_request *late;
+    np_context *context = context_make();
+    np_request *request = request_make(context), *other = request_make(context);
+    struct calls calls = calls_make(request);
+    np_async *async = begin(request, free_context_inside, &calls);
+    np_async *pending = begin(other, NULL, NULL);
+
+    fake_answer(0, 200, "x");
+    wait_until(&calls.count, 1);
+
+    cr_assert_eq(np_request_get_state(other), NP_REQUEST_ABORTED);
+    cr_assert_eq(np_request_create(context, "http://example.test/", &late, &err),
+                 NP_E_OBJECT_DISPOSED);
+    np_async_release(pending);
+    np_async_release(async);
+    np_request_release(other);
+    np_request_release(request);
+    np_context_free(context);
+}
+
 Test(request_abort, ar_12_a_context_is_freed_without_requests)
 {
     np_context_free(context_make());

@@ -62,7 +62,8 @@ NP_API np_status np_context_create(const np_context_options *options, np_context
  *
  * @param context  NULL is allowed
  *
- * Any thread but one of the context's own (a callback must not call it).
+ * Any thread but one of the context's own: from inside a callback it aborts and refuses what is new, but joins nothing and has to be
+ * called again elsewhere. Callbacks of requests that are pending run on the calling thread (AB-3).
  */
 NP_API void np_context_free(np_context *context);
 

@@ -8,6 +8,9 @@
  * Threads: every function may be called from any thread, also from inside a callback, unless it says otherwise.
  * Callbacks run on the context's pool threads, exactly once, with no lock held (AR-5); those of operations that
  * np_request_abort completes run on the aborting thread before it returns (AB-3).
+ *
+ * Lifetime: each handle is released by who got it, in any order. A stream keeps its response open, a response and a
+ * result outlive their request, and all of them outlive the context: then they answer NP_E_OBJECT_DISPOSED.
  */
 #ifndef NETPHASE_REQUEST_H
 #define NETPHASE_REQUEST_H
@@ -58,7 +61,8 @@ typedef enum np_reuse {
  * Makes a request.
  *
  * @param context  kept until the request is released
- * @param url      copied; absolute http or https, up to 64 KiB; user info is not accepted
+ * @param url      copied; absolute http or https (RFC 3986), up to 64 KiB; user info, spaces, control characters and
+ *                 bytes beyond ASCII are not accepted, the fragment is dropped, nothing is re-encoded
  * @param out      [out] owned: release with np_request_release
  * @return NP_E_ARGUMENT_NULL, NP_E_ARGUMENT for a malformed URL, NP_E_NOT_SUPPORTED for another scheme,
  *         NP_E_OBJECT_DISPOSED when the context is being freed
@@ -147,12 +151,23 @@ NP_API np_status np_request_end_get_response(np_request *request, np_async *asyn
  */
 NP_API np_status np_request_get_response(np_request *request, np_response **out, np_error *err);
 
-/** Aborts the request: legal in every state, idempotent, from any thread (AB-1 … AB-6). */
+/**
+ * Aborts the request: legal in every state, idempotent, from any thread (AB-1 … AB-6). NULL is allowed.
+ *
+ * Every outstanding operation ends with NP_E_WEB/REQUEST_CANCELED, and its callback runs here, before this returns: hold no
+ * lock that the callback takes. The connection is closed. What is called afterwards gives REQUEST_CANCELED too; closing
+ * and releasing are fine.
+ */
 NP_API void np_request_abort(np_request *request);
 
 /** True as soon as a response header was accepted, also for error statuses (GR-15). */
 NP_API bool np_request_have_response(const np_request *request);
-/** Returns the response that came with a failure, a new reference (owned), or NULL. */
+/**
+ * Returns the response that came with a failure (GR-14), or NULL.
+ *
+ * @return owned: release with np_response_release. It can be read until its last reference has gone once; after that it still
+ *         tells its status and fields
+ */
 NP_API np_response *np_request_response(np_request *request);
 /** Returns the state of the life cycle. */
 NP_API np_request_state np_request_get_state(const np_request *request);
@@ -180,7 +195,7 @@ NP_API const np_error *np_async_error(const np_async *async);
 NP_API np_response *np_async_response(const np_async *async);
 /** Takes another reference and returns `async`. */
 NP_API np_async *np_async_retain(np_async *async);
-/** Drops a reference; without an end call the result is dropped with it (AR-9). NULL is allowed. */
+/** Drops a reference; with the last one a response that no end call took is closed (AR-9). NULL is allowed. */
 NP_API void np_async_release(np_async *async);
 
 /* --------------------------------------------------------------------------------------------------- response */
@@ -207,7 +222,7 @@ NP_API int np_response_protocol(const np_response *response);
 NP_API np_status np_response_stream(np_response *response, np_stream **out, np_error *err);
 /** Closes the response and its stream: up to 64 KiB or 500 ms of body are drained to keep the connection, else it is dropped. */
 NP_API void np_response_close(np_response *response);
-/** Drops a reference; the last one closes. NULL is allowed. */
+/** Drops a reference; the last one closes, unless a stream of it is still held. NULL is allowed. */
 NP_API void np_response_release(np_response *response);
 
 /* ----------------------------------------------------------------------------------------------------- stream */
@@ -217,8 +232,9 @@ NP_API void np_response_release(np_response *response);
  *
  * @param buffer  [out] buffer[capacity]
  * @param got     [out] bytes read; 0: end of the body
- * @return NP_E_WEB with CONNECTION_CLOSED (closed, or the body was cut short), REQUEST_CANCELED, TIMEOUT, RECEIVE_FAILURE;
- *         NP_E_NOT_SUPPORTED while another read is under way
+ * @return NP_E_WEB with CONNECTION_CLOSED (closed, or the body was cut short: what came is handed out before), REQUEST_CANCELED
+ *         after an abort, TIMEOUT (the 300 s are over and the request was aborted, or np_request_set_async_timeout),
+ *         RECEIVE_FAILURE; NP_E_NOT_SUPPORTED while another read is under way; NP_E_OBJECT_DISPOSED
  */
 NP_API np_status np_stream_read(np_stream *stream, void *buffer, size_t capacity, size_t *got, np_error *err);
 /**
