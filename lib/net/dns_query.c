@@ -19,6 +19,7 @@
 #include <arpa/nameser.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -283,12 +284,30 @@ static void on_interest(void *user, ares_socket_t fd, int readable, int writable
 
 /* --- channels --- */
 
+/* c-ares counts its users without a lock; contexts are made on any thread. */
+static pthread_mutex_t library_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static bool library_open(void)
+{
+    pthread_mutex_lock(&library_mutex);
+    const bool ok = ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS;
+    pthread_mutex_unlock(&library_mutex);
+    return ok;
+}
+
+static void library_close(void)
+{
+    pthread_mutex_lock(&library_mutex);
+    ares_library_cleanup();
+    pthread_mutex_unlock(&library_mutex);
+}
+
 np_dns_channels *np_dns_channels_create(np_loop *loop)
 {
     np_dns_channels *channels = calloc(1, sizeof *channels);
     if (!channels)
         return NULL;
-    if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS) {
+    if (!library_open()) {
         free(channels);
         return NULL;
     }
@@ -306,7 +325,7 @@ void np_dns_channels_free(np_dns_channels *channels)
         free(channels->spare);
         channels->spare = next;
     }
-    ares_library_cleanup();
+    library_close();
     free(channels);
 }
 

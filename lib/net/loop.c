@@ -10,8 +10,8 @@
  * loop sleeps. uv_async only wakes: it runs no task itself.
  *
  * - Timers live in a heap of ours with nanoseconds; one uv_timer stands for the earliest of them.
- * It is armed for the millisecond after, and what it wakes looks at the real clock, so a timer is
- * never early. A cancelled timer leaves the uv_timer as it is: one idle wake-up.
+ * What it wakes looks at the real clock, so a timer is never early, and at most about a millisecond
+ * late. A cancelled timer leaves the uv_timer as it is: one idle wake-up.
  * - A watch is a uv_poll_t for its whole life; uv_poll_start costs two epoll_ctl, hence only when
  * the interest really changes. libuv stops a handle on POLLERR and says UV_EBADF: we start it
  * again, so that it is level-triggered like everything else.
@@ -71,12 +71,14 @@ struct np_loop {
     uv_prepare_t prepare;
     uv_idle_t busy; /* active: the next wait does not sleep */
     uv_timer_t alarm;
-    uint64_t alarm_ms; /* what it is armed for, in libuv's clock; 0: not armed */
+    uint64_t alarm_ns; /* the timer of ours it is armed for; 0: not armed */
     pthread_t thread;
     bool started;
 
     uint64_t now_ns;
-    bool dirty; /* something ran since the last turn-end hook */
+    bool dirty;     /* something ran since the last turn-end hook */
+    bool is_woken;  /* by the first task of a list, or to end */
+    bool is_ending; /* `stopping`, as it was when the tasks were last taken */
     void (*turn_end)(uint64_t now_ns, void *user);
     void *turn_end_user;
 
@@ -108,22 +110,30 @@ void np_loop_post(np_loop *loop, np_loop_task *task)
     loop->last_link = &task->next;
     pthread_mutex_unlock(&loop->mutex);
     /* On the loop itself turn() comes before the next sleep anyway. */
-    if (was_empty && !np_loop_is_current(loop))
+    if (np_loop_is_current(loop))
+        loop->is_woken = true;
+    else if (was_empty)
         (void)uv_async_send(&loop->wake); /* fails only for a handle that is closing */
 }
 
 static np_loop_task *take_tasks(np_loop *loop)
 {
+    loop->is_woken = false;
     pthread_mutex_lock(&loop->mutex);
     np_loop_task *first = loop->first_task;
     loop->first_task = NULL;
     loop->last_link = &loop->first_task;
+    loop->is_ending = loop->stopping;
     pthread_mutex_unlock(&loop->mutex);
     return first;
 }
 
+/* Whoever puts a task into an empty list wakes the loop: without that there is nothing to look for,
+ * and no lock to take. */
 static void run_tasks(np_loop *loop)
 {
+    if (!loop->is_woken)
+        return;
     for (np_loop_task *task = take_tasks(loop); task;) {
         np_loop_task *next = task->next; /* the task may be gone once it ran */
         loop->now_ns = np_now();
@@ -131,16 +141,6 @@ static void run_tasks(np_loop *loop)
         task->run(task);
         task = next;
     }
-}
-
-/* Says whether tasks wait, and whether the loop is to end. */
-static bool tasks_wait(np_loop *loop, bool *stopping)
-{
-    pthread_mutex_lock(&loop->mutex);
-    const bool wait = loop->first_task != NULL;
-    *stopping = loop->stopping;
-    pthread_mutex_unlock(&loop->mutex);
-    return wait;
 }
 
 /* --- timers --- */
@@ -255,6 +255,9 @@ static void run_timers(np_loop *loop)
 {
     if (loop->heap_count == 0)
         return;
+    /* The clock is read only when libuv's timer has fired, or the last reading says so already. */
+    if (loop->alarm_ns != 0 && loop->heap[0]->at_ns > loop->now_ns)
+        return;
     loop->now_ns = np_now();
     /* No more than there are now: a timer that starts another one which is due must not hold the
      * loop for ever. */
@@ -272,21 +275,24 @@ static void run_timers(np_loop *loop)
 static void on_alarm(uv_timer_t *alarm)
 {
     np_loop *loop = alarm->data;
-    loop->alarm_ms = 0; /* turn() follows and looks at the heap */
+    loop->alarm_ns = 0; /* turn() follows and looks at the heap */
 }
 
-/* Arms libuv's timer for the first full millisecond at which the earliest timer is due. */
+/* Arms libuv's timer for the earliest of ours, in whole milliseconds from now on, rounded up. It
+   reckons from a clock cut to milliseconds and may wake us a little early: then on_alarm finds
+   nothing due and this arms it anew. */
 static void arm_alarm(np_loop *loop)
 {
     if (loop->heap_count == 0)
         return;
-    const uint64_t due_ms =
-        loop->heap[0]->at_ns / NP_NS_PER_MS + (loop->heap[0]->at_ns % NP_NS_PER_MS != 0);
-    if (loop->alarm_ms != 0 && loop->alarm_ms <= due_ms)
+    const uint64_t at_ns = loop->heap[0]->at_ns;
+    if (loop->alarm_ns != 0 && loop->alarm_ns <= at_ns)
         return;
-    const uint64_t now_ms = uv_now(&loop->uv);
-    (void)uv_timer_start(&loop->alarm, on_alarm, due_ms > now_ms ? due_ms - now_ms : 0, 0);
-    loop->alarm_ms = due_ms ? due_ms : 1;
+    const uint64_t now_ns = np_now();
+    const uint64_t left_ns = at_ns > now_ns ? at_ns - now_ns : 0;
+    const uint64_t left_ms = left_ns / NP_NS_PER_MS + (left_ns % NP_NS_PER_MS != 0);
+    (void)uv_timer_start(&loop->alarm, on_alarm, left_ms, 0); /* fails only without a callback */
+    loop->alarm_ns = at_ns ? at_ns : 1;
 }
 
 /* --- watches --- */
@@ -420,7 +426,8 @@ void np_loop_watch_stop(np_loop_watch *watch)
 
 static void on_wake(uv_async_t *wake)
 {
-    (void)wake; /* turn() follows and takes the tasks */
+    np_loop *loop = wake->data;
+    loop->is_woken = true; /* turn() follows and takes the tasks */
 }
 
 static void on_busy(uv_idle_t *busy)
@@ -433,7 +440,6 @@ static void turn(uv_prepare_t *prepare)
     np_loop *loop = prepare->data;
     bool more = true;
     bool ran = false;
-    bool stopping = false;
     for (int round = 0; more && round < ROUNDS_A_TURN; round++) {
         run_timers(loop);
         run_tasks(loop);
@@ -443,10 +449,10 @@ static void turn(uv_prepare_t *prepare)
             if (loop->turn_end)
                 loop->turn_end(loop->now_ns, loop->turn_end_user);
         }
-        more = tasks_wait(loop, &stopping) || loop->dirty ||
+        more = loop->is_woken || loop->dirty ||
                (loop->heap_count > 0 && loop->heap[0]->at_ns <= loop->now_ns);
     }
-    if (stopping && !more) {
+    if (loop->is_ending && !more) {
         uv_stop(&loop->uv);
         return;
     }
@@ -512,6 +518,7 @@ np_status np_loop_create(np_loop **out, np_error *err)
     (void)uv_timer_init(&loop->uv, &loop->alarm);
     loop->prepare.data = loop;
     loop->alarm.data = loop;
+    loop->wake.data = loop;
     (void)uv_prepare_start(&loop->prepare, turn);
     pthread_mutex_init(&loop->mutex, NULL);
     loop->last_link = &loop->first_task;
