@@ -132,6 +132,8 @@ int help_verb(const struct call *call, const struct verb *verb)
     if (verb->examples)
         put_examples(look, &out, verb->examples);
     text_done(&title);
+    if (look->ascii)
+        text_to_ascii(&out);
     return output_write(call, &out);
 }
 

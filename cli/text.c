@@ -272,23 +272,38 @@ void text_tie(struct text *text, size_t from)
             text->data[i] = TEXT_TIE;
 }
 
+/* What stands for a character beyond ASCII. */
+static void put_ascii(struct text *text, uint32_t c)
+{
+    if (c < 0x80)
+        text_char(text, (char)c);
+    else if (c == 0x2026)
+        text_puts(text, "...");
+    else if (c == 0x2013)
+        text_char(text, '-');
+    else
+        text_print(text, "\\u{%x}", c);
+}
+
+void text_to_ascii(struct text *text)
+{
+    struct text plain = {0};
+    for (const char *at = text_string(text); *at;)
+        put_ascii(&plain, character_next(&at));
+    text_done(text);
+    *text = plain;
+}
+
 void text_outside(struct text *text, const char *string, bool ascii)
 {
     size_t length = strlen(string);
     size_t size = 6 * length + 3;
     char *safe = xcalloc(size, 1);
     np_escape_text(NP_ESCAPE_TERMINAL, string, length, safe, size);
-    if (!ascii) {
+    for (const char *at = safe; ascii && *at;)
+        put_ascii(text, character_next(&at));
+    if (!ascii)
         text_puts(text, safe);
-    } else {
-        for (const char *at = safe; *at;) {
-            uint32_t c = character_next(&at);
-            if (c < 0x80)
-                text_char(text, (char)c);
-            else
-                text_print(text, "\\u{%x}", c);
-        }
-    }
     free(safe);
 }
 

@@ -32,6 +32,9 @@ void text_print_v(struct text *text, const char *format, va_list arguments);
 /* Text from outside, made harmless for a terminal; `ascii`: characters beyond ASCII become \u{N}
  * too. */
 void text_outside(struct text *text, const char *string, bool ascii);
+/* Our own text for a terminal that takes ASCII alone: an ellipsis becomes three points, a dash a
+ * hyphen, anything else \\u{N}. */
+void text_to_ascii(struct text *text);
 
 /* Cells a NUL-terminated UTF-8 string takes; sequences that set colours take none. */
 int text_width(const char *string);

@@ -63,6 +63,26 @@ static int write_report(const struct call *call, const np_report *report)
     return output_write(call, &out);
 }
 
+/* A report over nothing because its run is not there is a mistake, not an answer. */
+static int check_run(const struct call *call, np_store *store, const np_report *report)
+{
+    const struct report_args *args = call->args;
+    np_store_info *info = NULL;
+    np_error err = {0};
+    if (args->run_id == 0 || report->requests > 0)
+        return EXIT_DONE;
+    if (np_store_info_get(store, false, &info, &err))
+        return message_failure(call, &err);
+    bool is_there = false;
+    for (size_t i = 0; i < info->run_count; i++)
+        is_there = is_there || info->runs[i].id == args->run_id;
+    np_store_info_free(info);
+    if (is_there)
+        return EXIT_DONE;
+    return message_usage(call, "there is no run %lld here; 'netphase info' lists them",
+                         (long long)args->run_id);
+}
+
 static int report_run(struct call *call)
 {
     const struct report_args *args = call->args;
@@ -88,6 +108,8 @@ static int report_run(struct call *call)
     if (np_report_create(store, &how, &report, &err))
         status = message_failure(call, &err);
     else
+        status = check_run(call, store, report);
+    if (status == EXIT_DONE)
         status = write_report(call, report);
 
 done:

@@ -165,6 +165,7 @@ Test(programs, wrong_usage_exits_with_2_and_says_what_to_do)
         {"report --by colour t.db",  "colour"                                                                                 },
         {"report --sort size t.db",  "size"                                                                                   },
         {"show t.db first",          "REQUEST: found 'first', expected the number of a request"                               },
+        {"report --run 99 t.db",     "there is no run 99 here; 'netphase info' lists them"                                    },
         {"show t.db 4000",           "4000"                                                                                   },
         {"help nothing",             "unknown verb 'nothing'"                                                                 },
         {"info --rebiuld t.db",      "did you mean '--rebuild'?"                                                              },
@@ -485,6 +486,14 @@ Test(programs, ascii_and_colour_follow_locale_and_options)
         cr_expect_lt((unsigned char)*at, 0x80);
     done(&o);
     setenv("LC_ALL", "C", 1);
+    static const char *const calls[] = {"help report", "help", "info t.db",
+                                        "report t.db --format table"};
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        o = run("%s", calls[i]);
+        for (const char *at = o.out; *at; at++)
+            cr_expect_lt((unsigned char)*at, 0x80, "%s", calls[i]);
+        done(&o);
+    }
     o = run("show t.db 1");
     for (const char *at = o.out; *at; at++)
         cr_expect_lt((unsigned char)*at, 0x80);

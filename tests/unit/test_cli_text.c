@@ -5,7 +5,9 @@
 #include "table.h"
 #include "text.h"
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static void assert_text(struct text *text, const char *expected)
 {
@@ -69,8 +71,8 @@ Test(cli_text, outside_text_is_harmless_and_ascii_where_asked)
     text_outside(&text, "a\033[31mb", false);
     cr_expect_null(strchr(text_string(&text), '\033'));
     text_done(&text);
-    text_outside(&text, "é", true);
-    assert_text(&text, "\\u{e9}");
+    text_outside(&text, "é…", true);
+    assert_text(&text, "\\u{e9}...");
 }
 
 Test(cli_text, thousands_are_grouped)
@@ -288,6 +290,50 @@ Test(cli_progress, hundred_percent_is_shown_only_at_the_end)
     cr_expect_not_null(strstr(text_string(&line), "100 %"), "%s", text_string(&line));
     cr_expect_null(strstr(text_string(&line), "failed"), "%s", text_string(&line));
     text_done(&line);
+}
+
+/* What stderr got while `draw` ran. */
+static void capture_stderr(void (*draw)(struct progress *), struct progress *progress, char *out,
+                           size_t size)
+{
+    int ends[2];
+    cr_assert_eq(pipe(ends), 0);
+    fflush(stderr);
+    int saved = dup(STDERR_FILENO);
+    dup2(ends[1], STDERR_FILENO);
+    close(ends[1]);
+    draw(progress);
+    fflush(stderr);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    ssize_t length = read(ends[0], out, size - 1);
+    out[length > 0 ? length : 0] = '\0';
+    close(ends[0]);
+}
+
+static void draw_three_times(struct progress *progress)
+{
+    progress_show(progress, &figures, INT64_C(1000000000));
+    progress_show(progress, &figures, INT64_C(1050000000)); /* too soon */
+    progress_show(progress, &figures, INT64_C(1100000000));
+    progress_erase(progress);
+    progress_erase(progress);
+}
+
+Test(cli_progress, a_line_comes_ten_times_a_second_at_most_and_is_erased)
+{
+    struct look look = {.columns = 80, .ascii = true, .is_terminal = true};
+    struct progress progress;
+    char written[4096];
+    progress_init(&progress, &look, true);
+    capture_stderr(draw_three_times, &progress, written, sizeof written);
+    int lines = 0;
+    for (const char *at = written; (at = strstr(at, "\r 134/200")) != NULL; at++)
+        lines++;
+    cr_expect_eq(lines, 2, "%s", written);
+    const char *last = strrchr(written, '\r');
+    cr_assert_not_null(last);
+    cr_expect_str_eq(last, "\r\033[K");
 }
 
 Test(cli_progress, nothing_is_written_where_stderr_is_no_terminal)
