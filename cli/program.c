@@ -105,6 +105,12 @@ static int execute_verb(struct call *call, const char *program, char **argv)
 static int run_verb(struct call *call, int argc, char **argv)
 {
     const struct verb *verb = call->verb;
+    const char **words = xcalloc((size_t)argc + 1, sizeof *words); /* options_parse reorders argv */
+    words[0] = "netphase";
+    for (int i = 0; i < argc; i++)
+        words[i + 1] = argv[i];
+    call->words = words;
+    call->word_count = (size_t)argc + 1;
     call->args = xcalloc(1, verb->args_size);
     if (verb->defaults)
         memcpy(call->args, verb->defaults, verb->args_size);
@@ -119,6 +125,7 @@ static int run_verb(struct call *call, int argc, char **argv)
         status = verb->run(call);
     options_free(call);
     free(call->args);
+    free(words);
     return status;
 }
 

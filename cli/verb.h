@@ -32,6 +32,8 @@ struct common {
 struct call {
     const struct verb *verb;
     const struct program *program;
+    const char *const *words; /* words[word_count]: the whole command line, as typed */
+    size_t word_count;
     void *args;      /* the verb's own structure, filled from its option table */
     char **operands; /* operands[operand_count] */
     int operand_count;

@@ -1,0 +1,365 @@
+/* Sends a workload through one context; see sender.h. */
+#include "sender.h"
+#include <pthread.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#define BODY_BYTES 16384 /* read at a time, and thrown away */
+
+struct sender {
+    struct sender_options options;
+    pthread_mutex_t lock; /* guards what follows; never held while the library is called */
+    pthread_cond_t changed;
+    struct workload workload;
+    uint64_t failed;
+    uint32_t busy;   /* threads that are still ending a flight and will touch this struct again */
+    bool is_pumping; /* one thread at a time begins requests: no recursion when one fails at once */
+    struct flight *flights; /* those on their way, so that they can be aborted */
+    struct flight *spare;   /* used ones, to be used again */
+};
+
+/* One request on its way. */
+struct flight {
+    struct sender *sender;
+    struct flight *next, **link;
+    np_request *request;
+    np_response *response;
+    np_stream *stream;
+    bool is_error_status;
+    bool is_being_aborted; /* sender_stop uses the request: the last of the two releases it */
+    bool has_ended;
+    unsigned char discard[BODY_BYTES]; /* where the body goes; nobody reads it */
+};
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void pump(struct sender *sender);
+static void read_on(struct flight *flight);
+
+/* What the schedule says without taking a start out of it. */
+static enum workload_answer peek(const struct sender *sender, uint64_t now, uint64_t *at_ns)
+{
+    struct workload copy = sender->workload;
+    size_t url;
+    return workload_next(&copy, now, &url, at_ns);
+}
+
+/* With the lock held: nothing will start, nothing is on its way, and no thread will touch us again.
+ */
+static bool is_done(const struct sender *sender, uint64_t now)
+{
+    uint64_t at_ns;
+    return sender->workload.started == sender->workload.finished && sender->busy == 0 &&
+           !sender->is_pumping && peek(sender, now, &at_ns) == WORKLOAD_END;
+}
+
+/* ------------------------------------------------------------------------- one request */
+
+static np_status set_header(np_request *request, const struct sender_header *header, np_error *err)
+{
+    static const struct {
+        const char *name;
+        np_status (*set)(np_request *request, const char *value, np_error *err);
+    } properties[] = {
+        {"accept",       np_request_set_accept      },
+        {"content-type", np_request_set_content_type},
+        {"host",         np_request_set_host        },
+        {"referer",      np_request_set_referer     },
+        {"user-agent",   np_request_set_user_agent  },
+    };
+    for (size_t i = 0; i < sizeof properties / sizeof properties[0]; i++)
+        if (strcasecmp(properties[i].name, header->name) == 0)
+            return properties[i].set(request, header->value, err);
+    return np_request_header_set(request, header->name, header->value, err);
+}
+
+static np_status make_request(const struct sender_options *options, size_t url, np_request **out,
+                              np_error *err)
+{
+    np_request *request = NULL;
+    np_status status = np_request_create(options->context, options->urls[url], &request, err);
+    if (!status)
+        status = np_request_set_method(request, options->method, err);
+    if (!status)
+        status = np_request_set_reuse(request, options->reuse, err);
+    if (!status)
+        status = np_request_set_async_timeout(request, options->timeout_ms, err);
+    for (size_t i = 0; !status && i < options->header_count; i++)
+        status = set_header(request, &options->headers[i], err);
+    if (status) {
+        np_request_release(request);
+        request = NULL;
+    }
+    *out = request;
+    return status;
+}
+
+np_status sender_check(const struct sender_options *options, np_error *err)
+{
+    for (size_t i = 0; i < options->workload.url_count; i++) {
+        np_request *request;
+        np_status status = make_request(options, i, &request, err);
+        if (status)
+            return status;
+        np_request_release(request);
+    }
+    return NP_OK;
+}
+
+static void join_list(struct flight *flight)
+{
+    struct sender *sender = flight->sender;
+    flight->next = sender->flights;
+    flight->link = &sender->flights;
+    if (flight->next)
+        flight->next->link = &flight->next;
+    sender->flights = flight;
+}
+
+static void leave_list(struct flight *flight)
+{
+    if (!flight->link)
+        return;
+    *flight->link = flight->next;
+    if (flight->next)
+        flight->next->link = flight->link;
+    flight->link = NULL;
+}
+
+/* A flight to use: a spare one or a new one; NULL: no memory. */
+static struct flight *flight_take(struct sender *sender)
+{
+    pthread_mutex_lock(&sender->lock);
+    struct flight *flight = sender->spare;
+    if (flight)
+        sender->spare = flight->next;
+    pthread_mutex_unlock(&sender->lock);
+    if (!flight)
+        flight = malloc(sizeof *flight);
+    if (flight)
+        memset(flight, 0, offsetof(struct flight, discard));
+    return flight;
+}
+
+static void flight_give_back(struct flight *flight)
+{
+    struct sender *sender = flight->sender;
+    np_request_release(flight->request);
+    pthread_mutex_lock(&sender->lock);
+    flight->next = sender->spare;
+    sender->spare = flight;
+    pthread_mutex_unlock(&sender->lock);
+}
+
+static void flight_end(struct flight *flight, bool failed)
+{
+    struct sender *sender = flight->sender;
+    np_stream_release(flight->stream);
+    np_response_release(flight->response);
+
+    pthread_mutex_lock(&sender->lock);
+    leave_list(flight);
+    workload_finished(&sender->workload);
+    if (failed || flight->is_error_status)
+        sender->failed++;
+    flight->has_ended = true;
+    sender->busy++;
+    const bool is_last = !flight->is_being_aborted;
+    pthread_mutex_unlock(&sender->lock);
+
+    if (is_last)
+        flight_give_back(flight);
+    pump(sender);
+
+    /* The thread in sender_wait is woken at the end only: a wake-up a request would cost more than
+     * the request. */
+    pthread_mutex_lock(&sender->lock);
+    sender->busy--;
+    if (is_done(sender, now_ns()))
+        pthread_cond_signal(&sender->changed);
+    pthread_mutex_unlock(&sender->lock);
+}
+
+static void on_read(np_async *async)
+{
+    struct flight *flight = np_async_state(async);
+    size_t got = 0;
+    const np_status status = np_stream_end_read(flight->stream, async, &got, NULL);
+    np_async_release(async);
+    if (status || got == 0)
+        flight_end(flight, status != NP_OK);
+    else
+        read_on(flight);
+}
+
+static void read_on(struct flight *flight)
+{
+    np_async *async;
+    /* The callback drops the reference: it may have run before this returns, and `flight` be gone.
+     */
+    if (np_stream_begin_read(flight->stream, flight->discard, BODY_BYTES, on_read, flight, &async,
+                             NULL))
+        flight_end(flight, true);
+}
+
+static void on_response(np_async *async)
+{
+    struct flight *flight = np_async_state(async);
+    np_status status = np_request_end_get_response(flight->request, async, &flight->response, NULL);
+    if (status == NP_E_WEB) {
+        flight->response =
+            np_async_response(async); /* a status of 400 or more has a body to read as well */
+        flight->is_error_status = flight->response != NULL;
+        if (flight->response)
+            status = NP_OK;
+    }
+    np_async_release(async);
+    if (!status)
+        status = np_response_stream(flight->response, &flight->stream, NULL);
+    if (status)
+        flight_end(flight, true);
+    else
+        read_on(flight);
+}
+
+static void launch(struct sender *sender, size_t url)
+{
+    struct flight *flight = flight_take(sender);
+    np_async *async;
+    if (!flight || make_request(&sender->options, url, &flight->request, NULL)) {
+        free(flight);
+        pthread_mutex_lock(&sender->lock);
+        workload_finished(&sender->workload);
+        sender->failed++;
+        pthread_mutex_unlock(&sender->lock);
+        return;
+    }
+    flight->sender = sender;
+
+    pthread_mutex_lock(&sender->lock);
+    join_list(flight);
+    pthread_mutex_unlock(&sender->lock);
+
+    if (np_request_begin_get_response(flight->request, on_response, flight, &async, NULL))
+        flight_end(flight, true);
+}
+
+/* Begins everything that is due. Called by whoever made room; a second caller leaves the work to
+ * the first. */
+static void pump(struct sender *sender)
+{
+    pthread_mutex_lock(&sender->lock);
+    if (!sender->is_pumping) {
+        size_t url = 0;
+        uint64_t at_ns;
+        sender->is_pumping = true;
+        while (workload_next(&sender->workload, now_ns(), &url, &at_ns) == WORKLOAD_START) {
+            pthread_mutex_unlock(&sender->lock);
+            launch(sender, url);
+            pthread_mutex_lock(&sender->lock);
+        }
+        sender->is_pumping = false;
+    }
+    pthread_mutex_unlock(&sender->lock);
+}
+
+/* --------------------------------------------------------------------------------------------------
+ * the whole */
+
+struct sender *sender_start(const struct sender_options *options)
+{
+    struct sender *sender = calloc(1, sizeof *sender);
+    pthread_condattr_t attributes;
+    if (!sender)
+        return NULL;
+    sender->options = *options;
+    sender->workload = options->workload;
+    pthread_mutex_init(&sender->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&sender->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    workload_begin(&sender->workload, now_ns());
+    return sender;
+}
+
+static void fill_counts(const struct sender *sender, uint64_t now, struct sender_counts *counts)
+{
+    const struct workload *w = &sender->workload;
+    *counts = (struct sender_counts){
+        .started = w->started,
+        .finished = w->finished,
+        .failed = sender->failed,
+        .done = is_done(sender, now),
+    };
+}
+
+void sender_wait(struct sender *sender, uint64_t until_ns, struct sender_counts *counts)
+{
+    pump(sender);
+    pthread_mutex_lock(&sender->lock);
+    for (;;) {
+        const uint64_t now = now_ns();
+        uint64_t at_ns;
+        const enum workload_answer answer = peek(sender, now, &at_ns);
+        fill_counts(sender, now, counts);
+        if (counts->done || now >= until_ns)
+            break;
+        if (answer == WORKLOAD_START) {
+            pthread_mutex_unlock(&sender->lock);
+            pump(sender);
+            pthread_mutex_lock(&sender->lock);
+            continue;
+        }
+        const uint64_t wake_ns = at_ns < until_ns ? at_ns : until_ns;
+        const struct timespec wake = {.tv_sec = (time_t)(wake_ns / 1000000000u),
+                                      .tv_nsec = (long)(wake_ns % 1000000000u)};
+        pthread_cond_timedwait(&sender->changed, &sender->lock, &wake);
+    }
+    pthread_mutex_unlock(&sender->lock);
+}
+
+void sender_stop(struct sender *sender, bool abort_running)
+{
+    pthread_mutex_lock(&sender->lock);
+    workload_stop(&sender->workload);
+    while (abort_running && sender->flights) {
+        /* The abort runs the flight's callback on this thread, and another thread may be ending it
+         * just now. */
+        struct flight *flight = sender->flights;
+        leave_list(flight);
+        flight->is_being_aborted = true;
+        pthread_mutex_unlock(&sender->lock);
+        np_request_abort(flight->request);
+        pthread_mutex_lock(&sender->lock);
+        flight->is_being_aborted = false;
+        if (flight->has_ended) {
+            pthread_mutex_unlock(&sender->lock);
+            flight_give_back(flight);
+            pthread_mutex_lock(&sender->lock);
+        }
+    }
+    pthread_mutex_unlock(&sender->lock);
+}
+
+void sender_free(struct sender *sender)
+{
+    if (!sender)
+        return;
+    while (sender->spare) {
+        struct flight *flight = sender->spare;
+        sender->spare = flight->next;
+        free(flight);
+    }
+    pthread_cond_destroy(&sender->changed);
+    pthread_mutex_destroy(&sender->lock);
+    free(sender);
+}
