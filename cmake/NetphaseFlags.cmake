@@ -2,7 +2,10 @@
 add_library(np_flags INTERFACE)
 target_compile_features(np_flags INTERFACE c_std_11)
 set(CMAKE_C_EXTENSIONS ON)
-set(CMAKE_C_VISIBILITY_PRESET hidden)
+# A shared libnetphase-trace must show libnetphase what lies below it; its version script (NetphaseExports.cmake) then says what is public.
+if(NOT BUILD_SHARED_LIBS)
+  set(CMAKE_C_VISIBILITY_PRESET hidden)
+endif()
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 target_compile_definitions(np_flags INTERFACE _GNU_SOURCE NP_VERSION="${PROJECT_VERSION}")
 target_compile_options(np_flags INTERFACE
