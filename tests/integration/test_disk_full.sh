@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A full disk, a locked trace: a clear message, exit status 5, and what was stored stays readable. The full disk is a small tmpfs in a mount
 # namespace of this test.
+script=$(realpath "$0")
 . "$(dirname "$0")/lib.sh"
 need sqlite3 sqlite3
 need unshare util-linux
@@ -9,7 +10,7 @@ if [ -z "${NP_IN_NAMESPACE:-}" ]; then
     trap - EXIT
     export NP_IN_NAMESPACE=1
     for how in "-m" "-Urm"; do
-        if unshare $how true 2>/dev/null; then exec unshare $how bash "$0"; fi
+        if unshare $how true 2>/dev/null; then exec unshare $how bash "$script"; fi
     done
     echo "SKIPPED: mount namespaces are missing (unshare: not permitted)"
     exit 77

@@ -16,6 +16,7 @@ for library in netphase-trace netphase; do
     [ -s "$library.abi" ] || fail "lib$library.so shows no public function"
     expected="$source_dir/tests/data/abi-$library.txt"
     [ -z "${NP_UPDATE_ABI:-}" ] || cp "$library.abi" "$expected"
+    [ -e "$expected" ] || fail "tests/data/abi-$library.txt is missing"
     equal "public functions of lib$library.so" "$(diff "$expected" "$library.abi")" ""
     equal "names outside np_ in lib$library.so" "$(nm -D --defined-only "$prefix/lib/lib$library.so" | grep -cvE ' np_| A NETPHASE_')" 0
 done
