@@ -185,11 +185,11 @@ CREATE TABLE chunk (id INTEGER PRIMARY KEY, first_id INTEGER NOT NULL, last_id I
 CREATE TABLE chunk_column (
   id INTEGER PRIMARY KEY,                    -- chunk * 64 + column: one column is found without an index
   width INTEGER NOT NULL,                    -- bytes a value, 0: every value equals `low`
-  low INTEGER, high INTEGER,                 -- over the present values; NULL: none present. They let --where skip the chunk
+  low INTEGER, high INTEGER,                 -- over the values that are there; NULL: none. They let --where skip the chunk
   base INTEGER NOT NULL DEFAULT 0,           -- value = base + stored
-  data BLOB NOT NULL                         -- rows * width bytes, little-endian
+  data BLOB NOT NULL                         -- the values that are there, width bytes each, little-endian
 ) STRICT;
--- columns: 0 id 1 present (bit a phase) 2 run 3 start 4 total 5 queue 6 proxy 7 dns 8 connect 9 tunnel 10 tls 11 send 12 wait 13 receive 14 gap
+-- columns: 0 id 1 present (bit a phase, then the other columns that may be NULL) 2 run 3 start 4 total 5 queue 6 proxy 7 dns 8 connect 9 tunnel 10 tls 11 send 12 wait 13 receive 14 gap
 --  15 caller_blocked 16 send_application 17 receive_application 18 late 19 method 20 origin 21 route 22 path 23 status 24 protocol 25 connection
 --  26 connection_use 27 proxy 28 outcome 29 purpose 30 hop_of 31 sent_bytes 32 received_bytes 33 dns_queries 34 connect_attempts 35 flags 36 web_status
 --  37 tls_resumed. Never renumbered.

@@ -257,22 +257,31 @@ static void extremes(const np_values *values, np_figures *out)
     }
 }
 
-/* Two passes: the squares are of small differences, so nothing is lost. Four sums, since one would
- * wait for each addition. */
+static inline double square(double value, double mean)
+{
+    return (value - mean) * (value - mean);
+}
+
+/* The mean is known, so the squares are of small differences and nothing is lost. Four sums, since one would wait for each
+   addition. */
 static double standard_deviation(const np_values *values, size_t n, double mean)
 {
-    double sum[4] = {0};
+    double a = 0, b = 0, c = 0, d = 0;
     if (n < 2)
         return 0;
-    for (size_t i = 0; i < values->small_count; i++) {
-        const double d = values->small[i] - mean;
-        sum[i & 3] += d * d;
+    const uint32_t *v = values->small;
+    size_t i = 0;
+    for (; i + 4 <= values->small_count; i += 4) {
+        a += square(v[i], mean);
+        b += square(v[i + 1], mean);
+        c += square(v[i + 2], mean);
+        d += square(v[i + 3], mean);
     }
-    for (size_t i = 0; i < values->large_count; i++) {
-        const double d = (double)values->large[i] - mean;
-        sum[i & 3] += d * d;
-    }
-    return sqrt((sum[0] + sum[1] + (sum[2] + sum[3])) / (double)(n - 1));
+    for (; i < values->small_count; i++)
+        a += square(v[i], mean);
+    for (i = 0; i < values->large_count; i++)
+        b += square((double)values->large[i], mean);
+    return sqrt((a + b + (c + d)) / (double)(n - 1));
 }
 
 bool np_values_figures(const np_values *values, np_sum whole, np_figures *out)

@@ -158,18 +158,21 @@ static int width_for(uint64_t range)
     return range <= UINT32_MAX ? 4 : 8;
 }
 
-/* Writes value - low as little-endian numbers of `width` bytes. */
-static void encode(struct builder *b, int column, int width)
+/* Writes value - low of the values that are there as little-endian numbers of `width` bytes; returns the bytes. */
+static int encode(struct builder *b, int column, int width)
 {
     const int bit = np_chunk_present_bit((np_chunk_column)column);
     const int64_t *value = b->columns.value[column];
     const uint64_t low = (uint64_t)b->columns.low[column];
     uint8_t *out = b->data;
     for (uint32_t i = 0; i < b->columns.rows; i++) {
-        uint64_t v = np_columns_has(&b->columns, bit, i) ? (uint64_t)value[i] - low : 0;
+        if (!np_columns_has(&b->columns, bit, i))
+            continue;
+        uint64_t v = (uint64_t)value[i] - low;
         for (int k = 0; k < width; k++, v >>= 8)
             *out++ = (uint8_t)v;
     }
+    return (int)(out - b->data);
 }
 
 static int insert_column(struct builder *b, int64_t chunk_id, int column)
@@ -178,7 +181,7 @@ static int insert_column(struct builder *b, int64_t chunk_id, int column)
     const int64_t low = b->columns.low[column];
     const int64_t high = b->columns.high[column];
     const int width = empty ? 0 : width_for((uint64_t)high - (uint64_t)low);
-    encode(b, column, width);
+    const int bytes = encode(b, column, width);
 
     sqlite3_bind_int64(b->column, 1, chunk_id * 64 + column);
     sqlite3_bind_int(b->column, 2, width);
@@ -190,7 +193,7 @@ static int insert_column(struct builder *b, int64_t chunk_id, int column)
         sqlite3_bind_int64(b->column, 4, high);
     }
     sqlite3_bind_int64(b->column, 5, low);
-    sqlite3_bind_blob(b->column, 6, b->data, width * (int)b->columns.rows, SQLITE_STATIC);
+    sqlite3_bind_blob(b->column, 6, b->data, bytes, SQLITE_STATIC);
     const int rc = sqlite3_step(b->column);
     sqlite3_reset(b->column);
     return rc;

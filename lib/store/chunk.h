@@ -24,9 +24,10 @@ typedef enum np_chunk_column {
 } np_chunk_column;
 
 /*
- * NULL: a row's value of NP_COLUMN_PRESENT has a bit for each column that may be NULL, phases first (bit = np_phase, gap's is
- * always set), then the others in the order of the table in chunk.c: what changes from row to row lies low, so that the word
- * stays narrow. A column that may be NULL is never read without it. Where the bit is 0 the stored bytes are 0 and mean nothing.
+ * NULL: a row's value of NP_COLUMN_PRESENT has a bit for each column that may be NULL, phases first
+ * (bit = np_phase, gap's is always set), then the others in the order of the table in chunk.c: what
+ * changes from row to row lies low, so that the word stays narrow. A column holds only the values that
+ * are there, in the order of rows; without NP_COLUMN_PRESENT it cannot be read unless it is full.
  * `id` has a row in chunk_column only when ids are missing in between; else it is first_id + place.
  */
 #define NP_CHUNK_VERSION 1

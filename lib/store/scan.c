@@ -29,9 +29,8 @@ struct np_scan {
 
 /* ------------------------------------------------------------------------------------------------------------- columns */
 
-static np_status fail_damaged(np_scan *scan, int64_t chunk_id, int column, np_error *err)
+static np_status fail_damaged(int64_t chunk_id, int column, np_error *err)
 {
-    (void)scan;
     return np_fail(err, NP_E_INPUT,
                    "column chunk %lld is damaged at column %d: make chunks anew with 'netphase "
                    "info --rebuild'",
@@ -40,16 +39,15 @@ static np_status fail_damaged(np_scan *scan, int64_t chunk_id, int column, np_er
 
 /* value = base + stored; wraps around where a damaged base makes it. */
 #define DECODE(type)                                                                               \
-    for (uint32_t i = 0; i < rows; i++) {                                                          \
+    for (uint32_t i = 0; i < count; i++) {                                                         \
         type stored;                                                                               \
         memcpy(&stored, data + i * sizeof stored, sizeof stored);                                  \
         out[i] = (int64_t)(base + stored);                                                         \
     }
 
-static void decode(const uint8_t *data, int width, uint64_t base, uint32_t rows, int64_t *out)
+static void decode(const uint8_t *data, int width, uint64_t base, uint32_t count, int64_t *out)
 {
-    _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-                   "chunks are little-endian, and so are we");
+    _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "chunks are little-endian, as we are");
     if (width == 1)
         DECODE(uint8_t)
     else if (width == 2)
@@ -58,6 +56,21 @@ static void decode(const uint8_t *data, int width, uint64_t base, uint32_t rows,
         DECODE(uint32_t)
     else
         DECODE(uint64_t)
+}
+
+/* Moves value[0 … count) to the rows that have one, from the last to the first: the place of a value is never behind its row.
+   false: there are not as many rows as values. */
+static bool spread(int64_t *value, uint32_t count, const int64_t *present, int bit, uint32_t rows)
+{
+    uint32_t left = count;
+    for (uint32_t row = rows; row-- > 0;) {
+        if (!((uint64_t)present[row] >> bit & 1))
+            continue;
+        if (!left)
+            return false;
+        value[row] = value[--left];
+    }
+    return left == 0;
 }
 
 /* Most chunks repeat the constants of the one before: purpose, run, a phase that never is. */
@@ -76,7 +89,7 @@ static np_status count_ids(np_scan *scan, int64_t chunk_id, bool with_values, np
 {
     np_columns *columns = &scan->columns;
     if ((uint64_t)scan->last_id - (uint64_t)scan->first_id != columns->rows - 1)
-        return fail_damaged(scan, chunk_id, NP_COLUMN_ID, err);
+        return fail_damaged(chunk_id, NP_COLUMN_ID, err);
     columns->low[NP_COLUMN_ID] = scan->first_id;
     columns->high[NP_COLUMN_ID] = scan->last_id;
     columns->ranged |= NP_COLUMN_BIT(NP_COLUMN_ID);
@@ -96,13 +109,19 @@ static np_status take_values(np_scan *scan, int64_t chunk_id, int column, np_err
     }
     const uint8_t *data = sqlite3_column_blob(scan->column, 4);
     const int64_t bytes = sqlite3_column_bytes(scan->column, 4);
-    if ((width != 1 && width != 2 && width != 4 && width != 8) ||
-        bytes != (int64_t)scan->columns.rows * width)
-        return fail_damaged(scan, chunk_id, column, err);
-    if (!data)
+    const int bit = np_chunk_present_bit((np_chunk_column)column);
+    const uint32_t rows = scan->columns.rows;
+    if ((width != 1 && width != 2 && width != 4 && width != 8) || bytes % width ||
+        bytes / width > rows || (bit < 0 && bytes / width != rows))
+        return fail_damaged(chunk_id, column, err);
+    if (!data && bytes)
         return np_fail(err, NP_E_NO_MEMORY, "no memory for a column chunk");
+    int64_t *value = scan->columns.value[column];
+    const uint32_t count = (uint32_t)(bytes / width);
     scan->constant &= ~NP_COLUMN_BIT(column);
-    decode(data, width, (uint64_t)base, scan->columns.rows, scan->columns.value[column]);
+    decode(data, width, (uint64_t)base, count, value);
+    if (count < rows && !spread(value, count, scan->columns.value[NP_COLUMN_PRESENT], bit, rows))
+        return fail_damaged(chunk_id, column, err);
     return NP_OK;
 }
 
@@ -136,7 +155,7 @@ static np_status load(np_scan *scan, int64_t chunk_id, uint64_t mask, bool with_
             status = count_ids(scan, chunk_id, with_values, err);
         } else {
             status = rc == SQLITE_DONE
-                         ? fail_damaged(scan, chunk_id, c, err)
+                         ? fail_damaged(chunk_id, c, err)
                          : np_db_fail(err, scan->db, rc, 0, "a column chunk cannot be read");
         }
         sqlite3_reset(scan->column);
@@ -236,7 +255,7 @@ static np_status next_chunk(np_scan *scan, uint32_t *count, np_error *err)
         return end_chunks(scan); /* made by a newer netphase: its rows say the same */
     if (rows < 1 || rows > NP_CHUNK_ROWS || first_id <= scan->last_id || last_id < first_id ||
         chunk_id < 1 || chunk_id > INT64_MAX / 64 - 1)
-        return fail_damaged(scan, chunk_id, NP_COLUMN_ID, err);
+        return fail_damaged(chunk_id, NP_COLUMN_ID, err);
     scan->first_id = first_id;
     scan->last_id = last_id;
     scan->columns.rows = (uint32_t)rows;
@@ -244,8 +263,12 @@ static np_status next_chunk(np_scan *scan, uint32_t *count, np_error *err)
     np_status status = load(scan, chunk_id, scan->decides, false, err);
     if (status || !may_match(scan))
         return status;
-    status = load(scan, chunk_id, scan->needs, true, err);
-    return status ? status : select_rows(scan, count, err);
+    status = load(scan, chunk_id, scan->decides, true, err);
+    if (!status)
+        status = select_rows(scan, count, err);
+    if (!status && *count)
+        status = load(scan, chunk_id, scan->needs & ~scan->decides, true, err);
+    return status;
 }
 
 /* ---------------------------------------------------------------------------------------------------------------- rows */
