@@ -46,7 +46,8 @@ static int take_signal(siginfo_t *info)
 }
 
 /* In the child: back to the signals of an ordinary program, then CMD. */
-static void execute(const struct call *call, const struct lab *lab, char **argv, pid_t parent)
+static void execute(const struct call *call, const struct lab *lab, char **argv, int stdout_fd,
+                    pid_t parent)
 {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
@@ -55,6 +56,8 @@ static void execute(const struct call *call, const struct lab *lab, char **argv,
     held_set(&set);
     (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
     (void)signal(SIGPIPE, SIG_DFL);
+    if (stdout_fd != STDOUT_FILENO)
+        (void)dup2(stdout_fd, STDOUT_FILENO);
     environment_apply(lab);
     execvp(argv[0], argv);
     int code = errno;
@@ -116,7 +119,7 @@ static bool is_alive(pid_t pid)
     return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
 }
 
-int command_run(const struct call *call, const struct lab *lab, char **argv)
+int command_run(const struct call *call, const struct lab *lab, char **argv, int stdout_fd)
 {
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1UL);
     (void)fflush(NULL);
@@ -127,7 +130,7 @@ int command_run(const struct call *call, const struct lab *lab, char **argv)
         return COMMAND_LAB_BROKEN;
     }
     if (pid == 0)
-        execute(call, lab, argv, parent);
+        execute(call, lab, argv, stdout_fd, parent);
 
     bool is_broken = false;
     int status = 0;

@@ -23,7 +23,7 @@ void command_hold_signals(void);
  *
  * returns its exit status, 128 + N for signal N, or one of those above
  */
-int command_run(const struct call *call, const struct lab *lab, char **argv);
+int command_run(const struct call *call, const struct lab *lab, char **argv, int stdout_fd);
 
 /* Waits for a signal that ends the lab. Returns 0, or COMMAND_LAB_BROKEN when the servers ended by
  * themselves. */

@@ -3,7 +3,7 @@
 #include "../verb_help.h"
 #include "verb_lab.h"
 
-static const struct verb *const verbs[] = {&verb_lab, &verb_help, NULL};
+static const struct verb *const verbs[] = {&verb_demo, &verb_lab, &verb_help, NULL};
 
 int main(int argc, char **argv)
 {

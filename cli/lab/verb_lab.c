@@ -12,6 +12,7 @@
 #include "truth.h"
 
 #include <string.h>
+#include <unistd.h>
 
 enum { HANDSHAKES = 20, HANDSHAKES_LEAST = 3 };
 #define MEASURE_LIMIT_NS INT64_C(4000000000)
@@ -96,7 +97,7 @@ static int run_in(const struct call *call, const struct lab *lab, bool has_print
     if (call->operand_count > 0) {
         if (!is_ours(call->operands[0]))
             tell_stranger(call, lab, call->operands[0]);
-        return command_run(call, lab, call->operands);
+        return command_run(call, lab, call->operands, STDOUT_FILENO);
     }
     if (has_printed)
         return EXIT_DONE;
