@@ -17,13 +17,10 @@ void add_endpoint(struct text *out, struct in_addr address, uint16_t port)
     text_print(out, "%s:%u", inet_ntop(AF_INET, &address, name, sizeof name) ? name : "?", port);
 }
 
-static void add_mapping(struct text *out, const char *host, unsigned port, struct in_addr address,
-                        uint16_t real_port)
+static void add_mapping(struct text *out, const char *host, unsigned port, uint16_t real_port)
 {
-    if (port == real_port)
-        return;
-    text_print(out, "%s%s:%u:", out->length ? "," : "", host, port);
-    add_endpoint(out, address, real_port);
+    if (port != real_port)
+        text_print(out, "%s%s:%u:%s:%u", out->length ? "," : "", host, port, host, real_port);
 }
 
 /* One entry for every name with an address and every port that is not the well-known one. */
@@ -32,10 +29,8 @@ static void add_mappings(struct text *out, const struct lab *lab)
     for (size_t i = 0; i < LAB_NAMES; i++) {
         if (!lab->names[i].ipv4)
             continue;
-        struct in_addr address =
-            lab->names[i].ipv4 == lab->refused_ipv4 ? lab->sockets.refused : lab->sockets.address;
-        add_mapping(out, lab->names[i].name, 443, address, lab->sockets.https_port);
-        add_mapping(out, lab->names[i].name, 80, address, lab->sockets.http_port);
+        add_mapping(out, lab->names[i].name, 443, lab->sockets.https_port);
+        add_mapping(out, lab->names[i].name, 80, lab->sockets.http_port);
     }
 }
 

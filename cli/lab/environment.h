@@ -6,11 +6,15 @@
 #include "text.h"
 
 /*
- * Calls `each` for every variable that is to be set:
- *   NETPHASE_DNS_SERVER   ADDR:PORT of the lab's DNS server
- *   NETPHASE_CONNECT_TO   only where the origin has other ports than 443 and 80:
- * HOST:PORT:ADDR:PORT, several with commas between CURL_CA_BUNDLE SSL_CERT_FILE GIT_SSL_CAINFO
- * NODE_EXTRA_CA_CERTS REQUESTS_CA_BUNDLE   the lab's CA, a PEM file
+ * Calls `each` for every variable that is to be set.
+ *
+ * NETPHASE_DNS_SERVER: ADDR:PORT of the lab's DNS server.
+ *
+ * NETPHASE_CONNECT_TO: only where the origin has other ports than 443 and 80: HOST:PORT:HOST:PORT,
+ * several with commas between; the host stays a name, so that it is still asked for.
+ *
+ * CURL_CA_BUNDLE, SSL_CERT_FILE, GIT_SSL_CAINFO, NODE_EXTRA_CA_CERTS, REQUESTS_CA_BUNDLE: the lab's
+ * certificate authority, a PEM file.
  */
 void environment_each(const struct lab *lab,
                       void (*each)(const char *name, const char *value, void *user), void *user);

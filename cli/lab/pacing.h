@@ -12,9 +12,8 @@ enum { PACING_LARGEST_PIECE = 16 * 1024 };
 struct pacing {
     uint64_t start_ns; /* when the first byte of the response left */
     uint64_t total_bytes;
-    uint64_t rate; /* bytes a second; 0: no limit */
-    uint64_t
-        part_bytes; /* not 0: parts of this size, the first at start_ns, one every part_gap_ns */
+    uint64_t rate;       /* bytes a second; 0: no limit */
+    uint64_t part_bytes; /* not 0: parts of this size, the first at start_ns, then every gap */
     uint64_t part_gap_ns;
 };
 

@@ -4,10 +4,13 @@
  *
  *   /                a small page
  *   /bytes/N         N bytes
- *   /drip/PARTS/MS   PARTS parts of 100 bytes, the first with the head, then one every MS
- * milliseconds /hdrgap/MS       half of the head, the rest MS later /early           103 at once,
- * the page after the think time /redirect        302 to /;  /redirect/N: N hops /reset the
- * connection is reset instead of an answer /status/N        an answer with status N, 200 … 599
+ *   /drip/PARTS/MS   PARTS parts of 100 bytes, the first with the head, one every MS milliseconds
+ *   /hdrgap/MS       half of the head, the rest MS later
+ *   /early           103 at once, the page after the think time
+ *   /redirect        302 to /
+ *   /redirect/N      N hops of that kind
+ *   /reset           the connection is reset instead of an answer
+ *   /status/N        an answer with status N, 200 … 599
  */
 #ifndef LAB_RESPONSE_H
 #define LAB_RESPONSE_H

@@ -4,8 +4,7 @@
  * time (`delay`), but for "100 Continue", which may be due while the body already arrives.
  *
  *   LOOKING ─► HANDSHAKE ⇄ HELLO_HELD ─► HEAD ─► BODY ─► THINKING ─► SENDING ─► HEAD …
- *   (accept)   (TLS only)                                                └─────► LINGERING ─►
- * CLOSED
+ *   (accept)   (TLS only)                              LINGERING ◄───────┘
  *
  * Only HTTP/1.1 is offered by ALPN; another protocol would take its place where HANDSHAKE ends.
  */

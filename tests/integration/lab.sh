@@ -139,11 +139,11 @@ is "two labs" "$(in_lab -- "$lab" lab -q -- "$get" https://origin.lab/ -o /dev/n
 # --- where the well-known ports may not be bound
 if [ "$(id -u)" = 0 ] && setpriv --bounding-set -net_bind_service true 2>/dev/null; then
     is "free ports" "$(setpriv --bounding-set -net_bind_service "$lab" lab -q -- bash -c '
-        echo "${NETPHASE_CONNECT_TO:-no mapping}" | tr , "\n" | sed "s/:127.*//" | sort
+        echo "${NETPHASE_CONNECT_TO:-no mapping}" | tr , "\n" | sed "s/:[a-z0-9]*\.lab:[0-9]*\$//" | sort
         "$0" https://origin.lab/ http://origin.lab/ -o /dev/null -o /dev/null -w "%{http_code} "
         "$1" origin.lab A | cut -c1-6
-        r=${NETPHASE_CONNECT_TO#*refused.lab:443:}; r=${r%%,*}
-        curl -s -m 5 --connect-to "::$r" http://refused.lab/; echo $?' "$get" "$ask" 2>&1)" \
+        r=${NETPHASE_CONNECT_TO#*refused.lab:80:*:} a=${NETPHASE_DNS_SERVER%:*}
+        curl -s -m 5 --connect-to "::${a%.*}.$((${a##*.} + 1)):${r%%,*}" http://refused.lab/; echo $?' "$get" "$ask" 2>&1)" \
         "$(printf '%s\n' dual.lab:443 dual.lab:80 origin.lab:443 origin.lab:80 refused.lab:443 refused.lab:80 \
             v4.lab:443 v4.lab:80 '200 200 ok 127' 7)"
 fi

@@ -73,11 +73,10 @@ static struct sockaddr_in read_endpoint(const char *text)
 static struct sockaddr_in origin_at(const char *mappings, unsigned port, struct sockaddr_in address)
 {
     char key[32];
-    (void)snprintf(key, sizeof key, "origin.lab:%u:", port);
+    (void)snprintf(key, sizeof key, "origin.lab:%u:origin.lab:", port);
     const char *found = mappings ? strstr(mappings, key) : NULL;
-    if (found)
-        return read_endpoint(found + strlen(key));
-    address.sin_port = htons((uint16_t)port);
+    unsigned long real_port = found ? strtoul(found + strlen(key), NULL, 10) : port;
+    address.sin_port = htons((uint16_t)real_port);
     return address;
 }
 
