@@ -356,6 +356,51 @@ Test(dns, a_lost_packet_is_repeated_after_the_time_out_of_resolv_conf)
     dns_server_stop(server);
 }
 
+Test(dns, use_vc_asks_by_tcp_from_the_start)
+{
+    const struct dns_rule rules[] = {
+        {.name = "origin.lab", .addresses = "192.0.2.1", .ttl_s = 60},
+        {0        }
+    };
+    struct dns_server *server = dns_server_start(rules);
+    struct rig rig;
+    rig_open(&rig,
+             (np_dns_options){.dns_servers = dns_server_address(server), .family = NP_FAMILY_IPV4});
+    rig_write(rig.resolv, "options use-vc timeout:1 attempts:1\n");
+
+    cr_assert_str_eq(addresses_of(ask(&rig, "origin.lab")), "192.0.2.1");
+
+    cr_assert_eq(spans_of(&rig, NP_SPAN_QUERY), 1);
+    cr_assert(detail_has(&spans[0], "\"transport\":\"tcp\""), "%s", spans[0].detail);
+    rig_close(&rig);
+    dns_server_stop(server);
+}
+
+Test(dns, rotate_begins_with_another_server_each_time)
+{
+    const struct dns_rule rules[] = {
+        {.name = "origin.lab", .addresses = "192.0.2.1", .ttl_s = 60},
+        {0        }
+    };
+    struct dns_server *first = dns_server_start(rules);
+    struct dns_server *second = dns_server_start(rules);
+    struct rig rig;
+    char servers[128];
+    snprintf(servers, sizeof servers, "%s,%s", dns_server_address(first),
+             dns_server_address(second));
+    rig_open(&rig, (np_dns_options){.dns_servers = servers, .family = NP_FAMILY_IPV4});
+    rig_write(rig.resolv, "options rotate timeout:1 attempts:1\n");
+
+    ask_cold(&rig, "origin.lab");
+    ask_cold(&rig, "origin.lab");
+
+    cr_assert_eq(dns_server_count(first), 1);
+    cr_assert_eq(dns_server_count(second), 1);
+    rig_close(&rig);
+    dns_server_stop(first);
+    dns_server_stop(second);
+}
+
 /* --- failures in words --- */
 
 Test(dns, a_silent_server_is_named)
