@@ -294,3 +294,28 @@ np_status np_chunk_rebuild(sqlite3 *db, uint64_t *made, np_error *err)
     }
     return status;
 }
+
+np_status np_chunk_last_id(sqlite3 *db, int64_t *last_id, np_error *err)
+{
+    return np_db_int(db, "SELECT last_id FROM chunk ORDER BY id DESC LIMIT 1", 0, last_id, err);
+}
+
+np_status np_chunk_from_columns(sqlite3 *db, np_columns *columns, np_error *err)
+{
+    int64_t chunk_id = 0;
+    int64_t last_id = 0;
+    struct builder *b = NULL;
+    np_status status = last_chunk(db, &chunk_id, &last_id, err);
+    if (!status)
+        status = builder_create(db, &b, err);
+    if (status)
+        return status;
+    const np_columns own = b->columns;
+    columns->loaded = NP_COLUMNS_ALL;
+    np_columns_measure(columns);
+    b->columns = *columns; /* lent for the time of the call */
+    status = insert_chunk(b, chunk_id + 1, err);
+    b->columns = own;
+    builder_free(b);
+    return status;
+}

@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct np_columns;
+
 #define NP_CHUNK_ROWS 4096
 
 typedef enum np_chunk_column {
@@ -47,5 +49,12 @@ np_status np_chunk_after_rows(sqlite3 *db, int64_t added, int64_t *rows_behind, 
 
 /* Drops all chunks and makes them anew, in a transaction of its own. */
 np_status np_chunk_rebuild(sqlite3 *db, uint64_t *made, np_error *err);
+
+/* Id of the last row in a chunk; 0: there is no chunk. */
+np_status np_chunk_last_id(sqlite3 *db, int64_t *last_id, np_error *err);
+
+/* The same chunk as np_chunk_advance would make, from rows that the caller wrote and still has: all NP_CHUNK_ROWS of them, every column, the first
+   one being the row behind the last chunk (np_feed checks that). */
+np_status np_chunk_from_columns(sqlite3 *db, struct np_columns *columns, np_error *err);
 
 #endif

@@ -190,6 +190,8 @@ static np_status take_connection(replay *r, sqlite3_stmt *statement, np_error *e
     if (!connection)
         return no_memory(err);
     connection->setup_ended = sqlite3_column_int64(statement, 3) != 0;
+    if (sqlite3_column_type(statement, 4) != SQLITE_NULL)
+        connection->resumed = sqlite3_column_int64(statement, 4) != 0;
     return NP_OK;
 }
 
@@ -270,8 +272,8 @@ static np_status load_stored(replay *r, np_error *err)
             2, take_span, err);
     if (!status)
         status = each_row(r,
-                          "SELECT id, number, proxy_id, ready_ns IS NOT NULL OR closed_ns IS NOT "
-                          "NULL FROM connection WHERE process_id = ?1"
+                          "SELECT id, number, proxy_id, coalesce(ready_ns, closed_ns) IS NOT NULL,"
+                          " tls_resumed FROM connection WHERE process_id = ?1"
                           " AND (closed_ns IS NULL OR closed_ns >= ?2 OR id IN (SELECT "
                           "connection_id FROM running WHERE process_id = ?1))",
                           connections, 2, take_connection, err);

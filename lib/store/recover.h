@@ -17,7 +17,7 @@ typedef struct np_recovery {
     uint64_t rings;         /* brought in, or marked closed because their file is gone */
     uint64_t requests;      /* rows that were written */
     uint64_t foreign;       /* files left alone */
-    char foreign_file[160]; /* the first of them, with the reason */
+    char foreign_file[512]; /* the first of them, with the reason */
 } np_recovery;
 
 /* For writers: `db` was opened with NP_DB_WRITE for `path`. `out` may be NULL. NP_E_OUTPUT when the

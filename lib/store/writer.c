@@ -11,9 +11,9 @@
  */
 #include "writer.h"
 
-#include "chunk.h"
 #include "db.h"
 #include "fail.h"
+#include "feed.h"
 #include "route.h"
 #include "sources.h"
 #include "texts.h"
@@ -102,11 +102,11 @@ struct np_writer {
     np_texts *texts;
     sqlite3_stmt *statement[S_COUNT];
     int64_t next_request, next_span; /* ids that the next rows get, in this transaction */
-    int64_t rows;                    /* of requests, in this transaction */
-    int64_t rows_behind;             /* the last column chunk; see chunk.h */
-    int64_t bound[C_INTEGERS];       /* what the parameters of S_REQUEST are now … */
-    bool is_null[C_INTEGERS];        /* … or that they are NULL */
+    np_feed feed;
+    int64_t bound[C_INTEGERS]; /* what the parameters of S_REQUEST are now … */
+    bool is_null[C_INTEGERS];  /* … or that they are NULL */
     bool has_layer, has_sources;
+    uint64_t present_bit[NP_COLUMNS]; /* of np_columns; 0: a column that is never NULL */
 };
 
 /* ---------------------------------------------------------------------------------------------------------- life time */
@@ -118,10 +118,14 @@ np_status np_writer_create(sqlite3 *db, np_writer **out, np_error *err)
     if (!writer)
         return np_fail(err, NP_E_NO_MEMORY, "no memory to write a trace");
     writer->db = db;
-    writer->rows_behind = -1;
     memset(writer->is_null, true,
            sizeof writer->is_null); /* as the parameters of a new statement are */
     np_status status = np_texts_create(db, &writer->texts, err);
+    if (!status)
+        status = np_feed_init(&writer->feed, db, err);
+    for (int c = 0; c < NP_COLUMNS; c++)
+        if (np_chunk_present_bit((np_chunk_column)c) >= 0)
+            writer->present_bit[c] = UINT64_C(1) << np_chunk_present_bit((np_chunk_column)c);
     for (int i = 0; i < S_COUNT && !status; i++)
         status = np_db_prepare(db, statements[i], &writer->statement[i], err);
     if (status) {
@@ -138,6 +142,7 @@ void np_writer_free(np_writer *writer)
         return;
     for (int i = 0; i < S_COUNT; i++)
         (void)sqlite3_finalize(writer->statement[i]); /* repeats the failure of the last step */
+    np_feed_done(&writer->feed);
     np_texts_free(writer->texts);
     free(writer);
 }
@@ -716,6 +721,47 @@ static void set_rest(np_writer *writer, const np_assembly *assembly, const np_se
     set(writer, C_flags, request->flags | cut->flags | lost);
 }
 
+/* The row as the column chunk wants it: what was bound, and what its connection knows. */
+static np_status feed_row(np_writer *writer, const np_seen_request *request, int64_t row,
+                          np_error *err)
+{
+    /* clang-format off */
+    static const struct {
+        uint8_t to, from;
+    } map[] = {
+        {NP_COLUMN_RUN, C_run_id}, {NP_COLUMN_START, C_start_ns}, {NP_COLUMN_TOTAL, C_total_ns}, {NP_COLUMN_QUEUE, C_queue_ns},
+        {NP_COLUMN_PROXY, C_proxy_ns}, {NP_COLUMN_DNS, C_dns_ns}, {NP_COLUMN_CONNECT, C_connect_ns}, {NP_COLUMN_TUNNEL, C_tunnel_ns},
+        {NP_COLUMN_TLS, C_tls_ns}, {NP_COLUMN_SEND, C_send_ns}, {NP_COLUMN_WAIT, C_wait_ns}, {NP_COLUMN_RECEIVE, C_receive_ns},
+        {NP_COLUMN_GAP, C_gap_ns}, {NP_COLUMN_CALLER_BLOCKED, C_caller_blocked_ns}, {NP_COLUMN_SEND_APPLICATION, C_send_application_ns},
+        {NP_COLUMN_RECEIVE_APPLICATION, C_receive_application_ns}, {NP_COLUMN_LATE, C_late_ns}, {NP_COLUMN_METHOD, C_method_id},
+        {NP_COLUMN_ORIGIN, C_origin_id}, {NP_COLUMN_ROUTE, C_route_id}, {NP_COLUMN_PATH, C_path_id}, {NP_COLUMN_STATUS, C_status},
+        {NP_COLUMN_PROTOCOL, C_protocol}, {NP_COLUMN_CONNECTION, C_connection_id}, {NP_COLUMN_CONNECTION_USE, C_connection_use},
+        {NP_COLUMN_PROXY_TEXT, C_proxy_id}, {NP_COLUMN_OUTCOME, C_outcome}, {NP_COLUMN_PURPOSE, C_purpose}, {NP_COLUMN_HOP_OF, C_hop_of},
+        {NP_COLUMN_SENT_BYTES, C_sent_bytes}, {NP_COLUMN_RECEIVED_BYTES, C_received_bytes}, {NP_COLUMN_DNS_QUERIES, C_dns_queries},
+        {NP_COLUMN_CONNECT_ATTEMPTS, C_connect_attempts}, {NP_COLUMN_FLAGS, C_flags}, {NP_COLUMN_WEB_STATUS, C_web_status},
+    };
+    /* clang-format on */
+    _Static_assert(sizeof map / sizeof map[0] == NP_COLUMNS - 3,
+                   "all but id, present and tls_resumed");
+    np_columns *columns = &writer->feed.columns;
+    const uint32_t at = np_feed_row(&writer->feed, row);
+    uint64_t present = 0;
+    for (size_t i = 0; i < sizeof map / sizeof map[0]; i++) {
+        const bool is_null = writer->is_null[map[i].from];
+        columns->value[map[i].to][at] = is_null ? 0 : writer->bound[map[i].from];
+        if (!is_null)
+            present |= writer->present_bit[map[i].to];
+    }
+    const np_seen_connection *connection =
+        writer->is_null[C_connection_id] ? NULL : request->connection;
+    const bool has_tls = connection && connection->resumed >= 0;
+    columns->value[NP_COLUMN_TLS_RESUMED][at] = has_tls ? connection->resumed : 0;
+    if (has_tls)
+        present |= writer->present_bit[NP_COLUMN_TLS_RESUMED];
+    columns->value[NP_COLUMN_PRESENT][at] = (int64_t)present;
+    return np_feed_filled(&writer->feed, err);
+}
+
 static np_status forget_running(np_writer *writer, const np_assembly *assembly,
                                 const np_seen_request *request, np_error *err)
 {
@@ -760,9 +806,8 @@ static np_status write_request(np_writer *writer, np_assembly *assembly, np_seen
     if (request->row_id != row)
         return np_fail(err, NP_E_INPUT, "the ids of requests in the trace are used up or damaged");
     writer->next_request++;
-    writer->rows++;
     np_assembly_set_hop_row(assembly, request->number, row);
-    return NP_OK;
+    return feed_row(writer, request, row, err);
 }
 
 /* ------------------------------------------------------------------------------------------------------------ running */
@@ -826,8 +871,7 @@ np_status np_writer_begin(np_writer *writer, np_error *err)
         status = np_db_fail(err, writer->db, rc, 1, "the last ids cannot be read");
     }
     (void)sqlite3_reset(s);
-    writer->rows = 0;
-    return status;
+    return status ? status : np_feed_begin(&writer->feed, writer->next_request, err);
 }
 
 static np_status store_clocks(np_writer *writer, const np_assembly *assembly, np_error *err)
@@ -887,7 +931,7 @@ np_status np_writer_run(np_writer *writer, int64_t run_id, const np_written *wri
 
 np_status np_writer_commit(np_writer *writer, np_error *err)
 {
-    np_status status = np_chunk_after_rows(writer->db, writer->rows, &writer->rows_behind, err);
+    np_status status = np_feed_commit(&writer->feed, err);
     if (!status)
         status = run_statement(writer, S_COMMIT, err);
     return status;
@@ -898,5 +942,5 @@ void np_writer_rollback(np_writer *writer)
     (void)run_statement(writer, S_ROLLBACK,
                         NULL); /* SQLite may have rolled back by itself: then this one is refused */
     np_texts_forget(writer->texts);
-    writer->rows_behind = -1;
+    np_feed_rolled_back(&writer->feed);
 }

@@ -1,4 +1,7 @@
 /* From events in a ring to rows, the whole way: np_trace_* with a producer of the test's own. */
+#include "chunk.h"
+#include "clock.h"
+#include "db.h"
 #include "folder.h"
 #include "trace_builder.h"
 #include "trace_query.h"
@@ -161,4 +164,233 @@ Test(collector, a_request_becomes_a_row_with_all_its_parts)
                                  "10000000000 FROM request WHERE id = 1"),
                  1);
     cr_assert_eq(folder_count(folder, ""), 1, "no ring and no WAL is left");
+}
+
+static void add_many(struct trace_builder *builder, int count)
+{
+    for (int i = 0; i < count; i++) {
+        struct built_request request = {
+            .path = i % 2 ? "/a/1" : "/b",
+            .status = 200 + i % 3,
+            .phase_ns = {1 + i % 7, 0, 0, 0, 0, 0, 4, 5 + i, 6}
+        };
+        if (i % 40 == 0) {
+            request.fresh = request.resumed = true;
+            request.phase_ns[NP_PHASE_DNS] = 100;
+            request.phase_ns[NP_PHASE_CONNECT] = 200 + i;
+            request.phase_ns[NP_PHASE_TLS] = 300;
+        }
+        if (i % 11 == 0) {
+            request.outcome = NP_OUTCOME_FAILED;
+            request.layer = NP_LAYER_CURL;
+            request.error_code = 56;
+            request.web_status = 3;
+            request.error = "the peer closed the connection";
+        }
+        (void)trace_builder_add(builder, &request);
+    }
+}
+
+static const char chunks_sql[] =
+    "SELECT group_concat(id || ':' || width || ':' || coalesce(low, 'x') || ':' || coalesce(high, "
+    "'x') || ':' || base || ':' || hex(data))"
+    " FROM (SELECT * FROM chunk_column ORDER BY id)";
+
+Test(collector, chunks_made_from_memory_are_those_that_a_rebuild_makes)
+{
+    static char before[8 << 20], after[8 << 20];
+    struct trace_builder *builder = trace_builder_open(path, NULL);
+    add_many(builder, 9000);
+    trace_builder_close(builder);
+    builder = trace_builder_open(path, NULL); /* begins in the middle of a chunk */
+    add_many(builder, 9000);
+    trace_builder_close(builder);
+    cr_assert_eq(query_int(path, "SELECT count(*) FROM chunk"), 4);
+    query_text(path, chunks_sql, before, sizeof before);
+    cr_assert_gt(strlen(before), 100000);
+    sqlite3 *db;
+    cr_assert_eq(np_db_open(path, NP_DB_WRITE, 0, &db, NULL), NP_OK);
+
+    cr_assert_eq(np_chunk_rebuild(db, NULL, NULL), NP_OK);
+
+    np_db_close(db);
+    query_text(path, chunks_sql, after, sizeof after);
+    cr_assert(strcmp(before, after) == 0);
+    cr_nothing_wrong();
+    cr_assert_eq(query_int(path, "SELECT sum(requests) FROM run"), 18000);
+    cr_assert_eq(query_int(path, "SELECT count(*) FROM requests WHERE failed AND error_layer = "
+                                 "'curl' AND error_code = 56 AND web_status = 3"
+                                 " AND error = 'the peer closed the connection'"),
+                 2 * 819);
+}
+
+Test(collector, two_traces_that_record_into_one_file_lose_nothing)
+{
+    struct trace_builder *first = trace_builder_open(path, NULL);
+    struct trace_builder *second = trace_builder_open(path, NULL);
+
+    for (int i = 0; i < 40; i++) {
+        add_many(first, 150);
+        add_many(second, 150);
+    }
+    trace_builder_close(first);
+    trace_builder_close(second);
+
+    cr_nothing_wrong();
+    cr_assert_eq(query_int(path, "SELECT count(*) FROM request"), 12000);
+    cr_assert_eq(
+        query_int(path,
+                  "SELECT count(*) FROM run WHERE requests = 6000 AND dropped = 0 AND state = 1"),
+        2);
+    cr_assert_eq(query_int(path, "SELECT count(*) FROM chunk"), 2);
+    cr_assert_eq(folder_count(folder, ""), 1);
+}
+
+Test(collector, later_hops_point_at_the_first)
+{
+    struct trace_builder *builder = trace_builder_open(path, NULL);
+    const uint32_t first =
+        trace_builder_add(builder, &(struct built_request){
+                                       .status = 302, .phase_ns = {1, 0, 0, 0, 0, 0, 2, 3, 4}
+    });
+    trace_builder_flush(builder);
+    trace_builder_add(builder, &(struct built_request){.status = 401,
+                                                       .hop_of = first,
+                                                       .hop = 1,
+                                                       .hop_reason = NP_HOP_REDIRECT,
+                                                       .phase_ns = {1}});
+    trace_builder_add(
+        builder,
+        &(struct built_request){
+            .status = 200, .hop_of = first, .hop = 2, .hop_reason = NP_HOP_AUTH, .phase_ns = {1}});
+    trace_builder_close(builder);
+
+    cr_nothing_wrong();
+    cr_assert_eq(
+        query_int(path, "SELECT count(*) FROM requests WHERE hop_of = 1 AND hop IN (1, 2)"), 2);
+    cr_assert_eq(query_int(path, "SELECT hops FROM calls WHERE id = 1"), 3);
+}
+
+Test(collector, a_phase_in_two_pieces_has_spans_for_them)
+{
+    struct trace_builder *builder = trace_builder_open(path, NULL);
+    const uint32_t number = trace_builder_add(
+        builder, &(struct built_request){
+                     .unfinished = true, .phase_ns = {1, 0, 0, 0, 0, 0, 2, 3, 4, 0}
+    });
+    trace_builder_end(builder, number, 9);
+    trace_builder_close(builder);
+
+    char text[128];
+    cr_nothing_wrong();
+    cr_assert_str_eq(query_text(path,
+                                "SELECT group_concat(phase || name || duration_ns || '@' || "
+                                "start_ns) FROM spans WHERE kind = 'piece'",
+                                text, sizeof text),
+                     "receivereceive4@6,receivereceive9@10");
+}
+
+Test(collector, a_full_ring_drops_and_the_trace_says_so)
+{
+    np_trace *trace;
+    np_producer *producer;
+    np_error err = {0};
+    const np_trace_options options = {.size = sizeof options, .ring_slots = 1024};
+    cr_assert_eq(np_trace_open(path, &options, &trace, &err), NP_OK);
+    cr_assert_eq(np_producer_attach(trace, &producer, &err), NP_OK);
+    const np_text_ref word = np_producer_word(producer, "GET", 3);
+    for (uint32_t i = 1; i <= 200000; i++)
+        np_emit(producer, &(np_event){
+                              .time_ns = np_now(),
+                              .request = i,
+                              .type = NP_EVENT_REQUEST_BEGIN,
+                              .word = {word, word, word}
+        });
+    np_producer_detach(trace, producer);
+    cr_assert_eq(np_trace_flush(trace, &err), NP_OK);
+    np_trace_counters counters = NP_TRACE_COUNTERS_INIT;
+    np_trace_counters_get(trace, &counters);
+    cr_assert_eq(np_trace_close(trace, 0, &err), NP_OK);
+
+    cr_nothing_wrong();
+    cr_assert_gt(counters.dropped, 0);
+    cr_assert_eq(query_int(path, "SELECT dropped FROM run"), (int64_t)counters.dropped);
+    cr_assert_eq(query_int(path, "SELECT count(*) FROM request WHERE outcome = 4 AND flags & 32"),
+                 (int64_t)counters.requests);
+    cr_assert_eq(counters.requests + counters.dropped, 200000);
+}
+
+Test(collector, a_file_locked_for_too_long_is_told_and_the_ring_kept_until_the_next_opener)
+{
+    const np_trace_options options = {.size = sizeof options, .lock_wait_ns = 50 * NP_NS_PER_MS};
+    np_trace *trace;
+    np_producer *producer;
+    np_error err = {0};
+    cr_assert_eq(np_trace_open(path, &options, &trace, &err), NP_OK);
+    cr_assert_eq(np_producer_attach(trace, &producer, &err), NP_OK);
+    sqlite3 *db;
+    cr_assert_eq(np_db_open(path, NP_DB_WRITE, 0, &db, &err), NP_OK);
+    cr_assert_eq(np_db_exec(db, "BEGIN IMMEDIATE", &err), NP_OK);
+    const np_text_ref word = np_producer_word(producer, "GET", 3);
+    np_emit(producer, &(np_event){
+                          .time_ns = np_now(),
+                          .request = 1,
+                          .type = NP_EVENT_REQUEST_BEGIN,
+                          .word = {word, word, word}
+    });
+    np_emit(producer, &(np_event){
+                          .time_ns = np_now(),
+                          .request = 1,
+                          .type = NP_EVENT_REQUEST_END,
+                          .word = {0, 0, 0, 0, 0}
+    });
+
+    cr_assert_eq(np_trace_flush(trace, &err), NP_E_OUTPUT);
+    cr_assert_not_null(strstr(err.text, "locked"), "%s", err.text);
+    cr_assert_eq(np_trace_health(trace, &err), NP_E_OUTPUT);
+    np_trace *other;
+    cr_assert_eq(np_trace_open(path, &options, &other, &err), NP_E_OUTPUT);
+    cr_assert_null(other);
+    np_producer_detach(trace, producer);
+    cr_assert_eq(np_trace_close(trace, 0, &err), NP_E_OUTPUT);
+    cr_assert_eq(folder_count(folder, "-ring-"), 1);
+
+    cr_assert_eq(np_db_exec(db, "ROLLBACK", &err), NP_OK);
+    np_db_close(db);
+    cr_assert_eq(np_trace_open(path, NULL, &trace, &err), NP_OK, "%s", err.text);
+    np_trace_counters counters = NP_TRACE_COUNTERS_INIT;
+    np_trace_counters_get(trace, &counters);
+    cr_assert_eq(counters.recovered, 1);
+    cr_assert_eq(np_trace_close(trace, 0, &err), NP_OK);
+    cr_nothing_wrong();
+    cr_assert_eq(query_int(path, "SELECT count(*) FROM request WHERE outcome = 0"), 1);
+    cr_assert_eq(folder_count(folder, ""), 1);
+}
+
+Test(collector, wrong_options_are_refused_with_what_was_expected)
+{
+    const np_label bad_key = {"a b", "x"};
+    const struct {
+        np_trace_options options;
+        np_status status;
+        const char *says;
+    } cases[] = {
+        {{.size = sizeof cases[0].options, .ring_slots = 1000},
+         NP_E_ARGUMENT_RANGE,                                                                          "power of two"   },
+        {{.size = sizeof cases[0].options, .lock_wait_ns = -1},                   NP_E_ARGUMENT_RANGE, "negative"       },
+        {{.size = sizeof cases[0].options, .detail_plus_1 = 9},                   NP_E_ARGUMENT_RANGE, "detail 8"       },
+        {{.size = sizeof cases[0].options, .labels = &bad_key, .label_count = 1},
+         NP_E_ARGUMENT,                                                                                "label key 'a b'"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        np_trace *trace;
+        np_error err = {0};
+
+        cr_assert_eq(np_trace_open(path, &cases[i].options, &trace, &err), cases[i].status,
+                     "case %zu", i);
+
+        cr_assert_null(trace);
+        cr_assert_not_null(strstr(err.text, cases[i].says), "case %zu: %s", i, err.text);
+        cr_assert_eq(folder_count(folder, ""), 0);
+    }
 }
