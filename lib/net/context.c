@@ -12,6 +12,7 @@
 #include "request.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -90,14 +91,26 @@ static np_request *take_request(np_context *context)
 
 /* --- the loop --- */
 
+/* Counts itself first and looks then; close_loop does it the other way round. With both
+ * sequentially consistent either the poster sees that the loop is closed, or close_loop sees the
+ * poster. */
 bool np_context_post(np_context *context, np_loop_task *task)
 {
-    pthread_mutex_lock(&context->lock);
-    const bool posted = context->loop_open;
-    if (posted)
+    atomic_fetch_add_explicit(&context->posters, 1, memory_order_seq_cst);
+    const bool open = atomic_load_explicit(&context->loop_open, memory_order_seq_cst);
+    if (open)
         np_loop_post(context->loop, task);
-    pthread_mutex_unlock(&context->lock);
-    return posted;
+    atomic_fetch_sub_explicit(&context->posters, 1, memory_order_release); /* close_loop acquires */
+    return open;
+}
+
+/* From here on nothing comes to the loop from outside. A post takes a microsecond and never waits.
+ */
+static void close_loop(np_context *context)
+{
+    atomic_store_explicit(&context->loop_open, false, memory_order_seq_cst);
+    while (atomic_load_explicit(&context->posters, memory_order_seq_cst) > 0)
+        sched_yield();
 }
 
 static void finish_all(np_loop_task *task)
@@ -223,7 +236,7 @@ static np_status start(np_context *context, const np_context_options *o, np_erro
     if (status)
         return status;
     status = np_loop_start(context->loop, err);
-    context->loop_open = status == NP_OK;
+    atomic_store_explicit(&context->loop_open, status == NP_OK, memory_order_seq_cst);
     return status;
 }
 
@@ -231,13 +244,11 @@ static np_status start(np_context *context, const np_context_options *o, np_erro
  * half there. */
 static void stop(np_context *context)
 {
-    pthread_mutex_lock(&context->lock);
-    const bool running = context->loop_open;
-    context->loop_open = false; /* in the same step as the last post: nothing comes behind it */
+    const bool running = atomic_load_explicit(&context->loop_open, memory_order_relaxed); /* ours */
+    close_loop(context);
     context->last_task.run = free_engine;
     if (running)
         np_loop_post(context->loop, &context->last_task);
-    pthread_mutex_unlock(&context->lock);
 
     if (running)
         np_loop_stop(context->loop);

@@ -27,9 +27,12 @@ struct np_context {
     _Atomic uint32_t references;
     _Atomic bool disposed; /* np_context_free has begun */
 
-    pthread_mutex_t lock;     /* guards the three below */
+    pthread_mutex_t lock;     /* guards the list of requests */
     np_context_link requests; /* the ring's head */
-    bool loop_open;           /* np_loop_post is allowed */
+
+    /* the way to the loop: no lock, since a poster may lose its processor to the thread it wakes */
+    _Atomic bool loop_open;
+    _Atomic uint32_t posters; /* threads inside np_context_post */
     np_loop_task last_task;   /* frees the engine on the loop */
 
     np_loop *loop;

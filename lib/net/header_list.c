@@ -149,7 +149,7 @@ np_status np_header_check_name(const char *name, np_error *err)
 np_status np_header_check_value(const char *name, const char **value, size_t *length, np_error *err)
 {
     const char *text = *value + strspn(*value, " \t");
-    size_t n = strnlen(text, NP_HEADER_VALUE_MAX + 1);
+    size_t n = strlen(text);
     if (n > NP_HEADER_VALUE_MAX)
         return np_fail(err, NP_E_ARGUMENT, "the value of %.60s is longer than %u bytes", name,
                        NP_HEADER_VALUE_MAX);

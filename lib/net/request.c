@@ -102,7 +102,7 @@ static np_status set_method(np_request *request, const char *method, np_error *e
     static const char *const known[] = {"GET", "HEAD", "POST", "PUT", "CONNECT", "MKCOL"};
     if (!method)
         return np_fail(err, NP_E_ARGUMENT_NULL, "method is NULL");
-    if (!np_is_token(method, strnlen(method, METHOD_MAX + 1)) || strlen(method) > METHOD_MAX)
+    if (strlen(method) > METHOD_MAX || !np_is_token(method, strlen(method)))
         return np_fail(err, NP_E_ARGUMENT,
                        "\"%.40s\" is no method: expected a word of up to %d letters, digits and "
                        "!#$%%&'*+-.^_`|~",

@@ -259,7 +259,7 @@ static np_status compose(size_t scheme, const struct authority *authority, struc
 np_status np_url_parse(const char *text, np_url *out, np_error *err)
 {
     *out = (np_url){0};
-    const size_t length = strnlen(text, NP_URL_MAX + 1);
+    const size_t length = strlen(text);
     if (length > NP_URL_MAX)
         return np_fail(err, NP_E_ARGUMENT, "the URL is longer than %u bytes", NP_URL_MAX);
     if (length == 0)
@@ -294,7 +294,7 @@ np_status np_url_check_host(const char *text, np_error *err)
 {
     struct authority authority;
     np_error inner;
-    const size_t length = strnlen(text, NP_URL_MAX + 1);
+    const size_t length = strlen(text);
     if (length > HOST_MAX + 8 || strpbrk(text, "/?#") || check_bytes(text, length, &inner) ||
         read_authority((struct piece){text, length}, &authority, &inner))
         return np_fail(
