@@ -20,7 +20,7 @@ typedef struct np_filter np_filter;
 
 typedef struct np_store_options {
     size_t size;       /* sizeof(np_store_options); set by the initialiser                                   */
-    bool no_recovery;  /* true: left-over rings are not brought in (they are where the folder can be written) */
+    bool no_recovery;  /* true: left-over rings are not brought in (they are where file and folder can be written) */
     bool checked;      /* true: PRAGMA quick_check before anything is read                                   */
 } np_store_options;
 #define NP_STORE_OPTIONS_INIT {.size = sizeof(np_store_options)}
@@ -37,7 +37,7 @@ typedef struct np_store_options {
 NP_API np_status np_store_open(const char *path, const np_store_options *options, np_store **out, np_error *err);
 /** Closes a store; NULL is allowed. Filters and results made from it must have been freed. */
 NP_API void np_store_close(np_store *store);
-/** Makes the call that runs in another thread end with NP_E_CANCELED. Any thread. */
+/** Makes the call that runs in another thread end with NP_E_CANCELED. No call running: nothing happens. Any thread. */
 NP_API void np_store_interrupt(np_store *store);
 
 /** Returns the version of the SQLite that reads and writes traces, "3.40.1"; static text. Any thread. */
@@ -57,7 +57,7 @@ typedef struct np_store_info {
     const char *path;
     int64_t file_bytes, page_size;
     int schema_version;
-    uint64_t requests, failed, connections, spans, chunks, dropped;
+    uint64_t requests, failed, connections, spans, chunks, dropped; /* requests are counted, not taken from the runs' counters */
     uint64_t unfinished;          /* rows of `running` */
     int64_t first_ns, last_ns;    /* Unix ns of the first start and the last end; 0 when empty */
     const np_run_info *runs;      /* runs[run_count], by id */
@@ -96,7 +96,10 @@ typedef struct np_filter_mistake {
  *
  *     host = 'api.example' and (setup_ns > 50ms or status >= 500) and not url like '%/health%'
  *
- * Operators = == != <> < <= > >= like, in (…), is null, is not null, between … and …, and, or, not; literals: 'text', numbers,
+ * A boolean column may stand alone (`failed`). A mistake is also: a text without quotes, a duration for a column that does not end in
+ * _ns, a fraction. At most 256 conditions, 4,096 values, patterns of 4,096 bytes, `not` and ( 64 deep.
+ *
+ * Operators = == != <> < <= > >= like, in (…), between … and … (also: not like, not in, not between), is null, is not null, and, or, not; literals: 'text', numbers,
  * durations with a unit, true, false. Parsed and bound, never pasted into SQL.
  *
  * @param text     NUL-terminated, up to 16 KiB
@@ -113,7 +116,10 @@ NP_API size_t np_filter_text(const np_filter *filter, char *out, size_t size);
 
 /* -------------------------------------------------------------------------------------------------------- rows */
 
-/** One request (one hop) as the view `requests` shows it. -1 in a `_ns`: the phase did not happen. Texts are never NULL. */
+/**
+ * One request (one hop) as the view `requests` shows it. -1 in a `_ns`: the phase did not happen. Texts are never NULL ("" where the view
+ * has NULL) and at most 65,536 bytes long. What is negative in a damaged file counts as 0.
+ */
 typedef struct np_row {
     int64_t id, run_id, start_ns /* Unix ns */, total_ns, setup_ns;
     int64_t phase_ns[NP_PHASE_COUNT];    /* durations; -1: absent */
@@ -179,7 +185,8 @@ typedef struct np_request_detail {
     np_row row;
     uint8_t boundary_source[NP_PHASE_COUNT];     /* `source` codes of the end of each phase */
     int64_t boundary_uncertainty_ns[NP_PHASE_COUNT];
-    const np_span *spans; /* spans[span_count], in order of start; a parent before its children */
+    const np_span *spans; /* spans[span_count]: siblings in order of start, each followed by its children. At most 10,000; a parent that is
+                             not among them is left out (parent_id 0), circles in a damaged file are cut */
     size_t span_count;
     const np_header *headers;
     size_t header_count;
