@@ -14,14 +14,11 @@
 #include "db.h"
 #include "fail.h"
 #include "feed.h"
-#include "route.h"
 #include "sources.h"
-#include "texts.h"
+#include "words.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define NP_ROUTE_MAX 2048
 
 /* clang-format off */
 #define NP_REQUEST_COLUMNS(X)                                                                                                     \
@@ -212,102 +209,6 @@ static void set_or_null(np_writer *writer, enum request_column column, bool pres
         set_null(writer, column);
 }
 
-/* -------------------------------------------------------------------------------------------------------------- texts */
-
-static np_status text_id(np_writer *writer, const np_assembly *assembly, np_held held, int64_t *id,
-                         np_error *err)
-{
-    size_t length;
-    const char *text = np_held_text(assembly, held, &length);
-    return np_texts_id(writer->texts, text, length, id, err);
-}
-
-static np_status route_id(np_writer *writer, const np_assembly *assembly, np_held path, int64_t *id,
-                          np_error *err)
-{
-    char route[NP_ROUTE_MAX];
-    size_t length;
-    const char *text = np_held_text(assembly, path, &length);
-    return np_texts_id(writer->texts, route, np_route(text, length, route, sizeof route), id, err);
-}
-
-static np_status origin_id(np_writer *writer, const np_assembly *assembly, np_held origin,
-                           int64_t *id, np_error *err)
-{
-    size_t length;
-    const char *text = np_held_text(assembly, origin, &length);
-    return np_texts_origin(writer->texts, text, length, id, err);
-}
-
-static bool grow_words(np_assembly *assembly)
-{
-    const uint32_t size = assembly->words ? (assembly->word_mask + 1) * 2 : 1024;
-    np_word_ids *words = calloc(size, sizeof *words);
-    if (!words)
-        return false;
-    for (uint32_t i = 0; assembly->words && i <= assembly->word_mask; i++) {
-        const np_word_ids *old = &assembly->words[i];
-        uint32_t at = (uint32_t)(old->ref * UINT64_C(0x9E3779B97F4A7C15) >> 40) & (size - 1);
-        while (old->ref && words[at].ref)
-            at = (at + 1) & (size - 1);
-        if (old->ref)
-            words[at] = *old;
-    }
-    free(assembly->words);
-    assembly->words = words;
-    assembly->word_mask = size - 1;
-    return true;
-}
-
-/* What is known about a word of the ring; NULL for a text that is none, or without memory. */
-static np_word_ids *word_of(np_writer *writer, np_assembly *assembly, np_held held)
-{
-    if (held.own || !np_text_ref_is_word(held.ref))
-        return NULL;
-    if (assembly->word_epoch != np_texts_epoch(writer->texts)) {
-        if (assembly->words)
-            memset(assembly->words, 0, (assembly->word_mask + 1) * sizeof *assembly->words);
-        assembly->word_count = 0;
-        assembly->word_epoch = np_texts_epoch(writer->texts);
-    }
-    if ((!assembly->words || assembly->word_count * 2 > assembly->word_mask) &&
-        !grow_words(assembly))
-        return NULL;
-    uint32_t at = (uint32_t)(held.ref * UINT64_C(0x9E3779B97F4A7C15) >> 40) & assembly->word_mask;
-    while (assembly->words[at].ref && assembly->words[at].ref != held.ref)
-        at = (at + 1) & assembly->word_mask;
-    if (!assembly->words[at].ref) {
-        assembly->words[at].ref = held.ref;
-        assembly->word_count++;
-    }
-    return &assembly->words[at];
-}
-
-typedef np_status (*id_fn)(np_writer *, const np_assembly *, np_held, int64_t *, np_error *);
-
-/* The id that `make` gives, remembered with the word at `offset` of np_word_ids. */
-static np_status word_id(np_writer *writer, np_assembly *assembly, np_held held, size_t offset,
-                         id_fn make, int64_t *id, np_error *err)
-{
-    np_word_ids *word = word_of(writer, assembly, held);
-    int64_t *known = word ? (int64_t *)(void *)((char *)word + offset) : NULL;
-    if (known && *known) {
-        *id = *known;
-        return NP_OK;
-    }
-    const uint32_t epoch = np_texts_epoch(writer->texts);
-    const np_status status = make(writer, assembly, held, id, err);
-    if (!status && known && np_texts_epoch(writer->texts) == epoch)
-        *known = *id;
-    return status;
-}
-
-static np_status text_of(np_writer *writer, np_assembly *assembly, np_held held, int64_t *id,
-                         np_error *err)
-{
-    return word_id(writer, assembly, held, offsetof(np_word_ids, text_id), text_id, id, err);
-}
-
 /* -------------------------------------------------------------------------------------------------------- connections */
 
 static int64_t unix_of(const np_assembly *assembly, uint64_t mono_ns)
@@ -326,12 +227,12 @@ static np_status bind_new_connection(np_writer *writer, np_assembly *assembly,
 {
     sqlite3_stmt *s = writer->statement[S_CONNECTION];
     int64_t origin = 0;
-    np_status status = word_id(writer, assembly, connection->origin,
-                               offsetof(np_word_ids, origin_id), origin_id, &origin, err);
+    np_status status = np_words_origin(writer->texts, assembly, connection->origin, &origin, err);
     size_t length;
     (void)np_held_text(assembly, connection->proxy, &length);
     if (!status && length)
-        status = text_of(writer, assembly, connection->proxy, &connection->proxy_id, err);
+        status =
+            np_words_text(writer->texts, assembly, connection->proxy, &connection->proxy_id, err);
     const int64_t unlike = connection_row(assembly, connection->unlike);
     bind_int(s, 1, assembly->run_id);
     bind_int(s, 2, assembly->process_id);
@@ -412,7 +313,7 @@ static np_status write_span(np_writer *writer, np_assembly *assembly, const np_s
     np_seen_connection *connection = np_map_get(&assembly->connections, span->connection);
     np_status status = need_connection(writer, assembly, connection, err);
     if (!status)
-        status = text_of(writer, assembly, span->name, &name, err);
+        status = np_words_text(writer->texts, assembly, span->name, &name, err);
     if (status)
         return status;
     bind_or_null(s, 1, place.request_row != 0, place.request_row);
@@ -511,7 +412,7 @@ static np_status write_headers(np_writer *writer, np_assembly *assembly,
         int64_t name;
         size_t length;
         const char *value = np_held_text(assembly, header->value, &length);
-        np_status status = text_of(writer, assembly, header->name, &name, err);
+        np_status status = np_words_text(writer->texts, assembly, header->name, &name, err);
         if (status)
             return status;
         bind_int(s, 1, row);
@@ -620,7 +521,8 @@ static np_status set_error(np_writer *writer, np_assembly *assembly, const np_se
     if (failed)
         (void)np_held_text(assembly, request->error, &length);
     if (length) {
-        const np_status status = text_of(writer, assembly, request->error, &error_id, err);
+        const np_status status =
+            np_words_text(writer->texts, assembly, request->error, &error_id, err);
         if (status)
             return status;
     }
@@ -640,15 +542,13 @@ static np_status set_texts(np_writer *writer, np_assembly *assembly, const np_se
                            np_error *err)
 {
     int64_t method, origin, path, route;
-    np_status status = text_of(writer, assembly, request->method, &method, err);
+    np_status status = np_words_text(writer->texts, assembly, request->method, &method, err);
     if (!status)
-        status = word_id(writer, assembly, request->origin, offsetof(np_word_ids, origin_id),
-                         origin_id, &origin, err);
+        status = np_words_origin(writer->texts, assembly, request->origin, &origin, err);
     if (!status)
-        status = text_of(writer, assembly, request->path, &path, err);
+        status = np_words_text(writer->texts, assembly, request->path, &path, err);
     if (!status)
-        status = word_id(writer, assembly, request->path, offsetof(np_word_ids, route_id), route_id,
-                         &route, err);
+        status = np_words_route(writer->texts, assembly, request->path, &route, err);
     if (status)
         return status;
     set(writer, C_method_id, method);
