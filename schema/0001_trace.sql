@@ -142,6 +142,7 @@ CREATE TABLE request (
   dns_queries INTEGER, connect_attempts INTEGER,
   flags INTEGER NOT NULL DEFAULT 0,          -- 1 early_response 2 send_in_wait 4 summed_hops 8 tunnel_in_tls 16 preconnect 32 events_lost
                                              -- 64 dns_cached 128 body_truncated 256 inconsistent_import 512 clamped (a negative piece was cut to 0)
+                                             -- 1024 connect_left (took a connection that became idle while its own connect was under way)
   web_status INTEGER, error_layer TEXT, error_code INTEGER, error_id INTEGER,   -- NULL when outcome is ok
   first_span INTEGER, span_count INTEGER NOT NULL DEFAULT 0,                    -- its spans are consecutive rows
   sources BLOB,                              -- one byte a phase boundary (end of queue … end of receive): high half `source`, low half u: uncertainty <= 4^u ns;

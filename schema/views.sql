@@ -77,7 +77,7 @@ SELECT 'phases do not add up' AS problem, id FROM request WHERE total_ns <> gap_
     + coalesce(connect_ns,0) + coalesce(tunnel_ns,0) + coalesce(tls_ns,0) + coalesce(send_ns,0) + coalesce(wait_ns,0) + coalesce(receive_ns,0)
 UNION ALL SELECT 'negative phase', id FROM request WHERE min(gap_ns, coalesce(queue_ns,0), coalesce(proxy_ns,0), coalesce(dns_ns,0), coalesce(connect_ns,0),
     coalesce(tunnel_ns,0), coalesce(tls_ns,0), coalesce(send_ns,0), coalesce(wait_ns,0), coalesce(receive_ns,0), total_ns) < 0
-UNION ALL SELECT 'set-up phases on a reused connection', id FROM request WHERE connection_use > 1 AND coalesce(connect_ns, tunnel_ns, tls_ns) IS NOT NULL
+UNION ALL SELECT 'set-up phases on a reused connection', id FROM request WHERE connection_use > 1 AND coalesce(connect_ns, tunnel_ns, tls_ns) IS NOT NULL AND flags & 1024 = 0
 UNION ALL SELECT 'no such run', id FROM request WHERE run_id NOT IN (SELECT id FROM run)
 UNION ALL SELECT 'hop of nothing', id FROM request WHERE hop_of IS NOT NULL AND hop_of NOT IN (SELECT id FROM request)
 UNION ALL SELECT 'run counter', n.id FROM run n WHERE n.state <> 0 AND n.requests <> (SELECT count(*) FROM request WHERE run_id = n.id AND purpose = 0)

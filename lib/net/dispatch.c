@@ -171,6 +171,7 @@ static void serve_opening(np_service_point *point)
     while (!np_list_empty(&point->idle) && (transfer = find_opening(point))) {
         np_connection *own = transfer->connection;
         transfer->connection = NULL;
+        transfer->left_connect = true;
         np_connection_disown(own, np_now());
         grant_idle(point, transfer);
     }

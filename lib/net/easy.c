@@ -193,13 +193,23 @@ static size_t put_field(char *out, const np_header_line *line)
     return line->name_length + line->value_length + 3;
 }
 
+/* What libcurl sends by itself; a field of ours in its place makes it look through our list for
+ * every field it knows. */
+static bool is_default_accept(const np_header_line *line)
+{
+    return is_named(line, "Accept") && line->value_length == 3 &&
+           memcmp(line->value, "*/*", 3) == 0;
+}
+
 /* Goes through the fields that a request hands to libcurl: its own, Host, and "Accept:" where
-   libcurl would add one by itself. out NULL: only counts. Returns the bytes of all texts with their
-   NULs. */
+   libcurl would add one that nobody asked for.
+   out NULL: only counts. Returns the bytes of all texts with their NULs. */
 static size_t put_fields(char *out, const np_transfer_spec *spec, size_t *count)
 {
     size_t length = 0;
-    bool has_accept = false;
+    size_t accepts = 0;
+    for (size_t i = 0; i < spec->header_count; i++)
+        accepts += is_named(&spec->headers[i], "Accept");
     *count = 0;
     if (spec->host_header) {
         const np_header_line host = {"Host", spec->host_header, 4, strlen(spec->host_header)};
@@ -207,11 +217,13 @@ static size_t put_fields(char *out, const np_transfer_spec *spec, size_t *count)
         ++*count;
     }
     for (size_t i = 0; i < spec->header_count; i++) {
-        has_accept = has_accept || is_named(&spec->headers[i], "Accept");
-        length += put_field(out ? out + length : NULL, &spec->headers[i]);
+        const np_header_line *line = &spec->headers[i];
+        if (accepts == 1 && is_default_accept(line))
+            continue;
+        length += put_field(out ? out + length : NULL, line);
         ++*count;
     }
-    if (!has_accept) {
+    if (accepts == 0) {
         if (out)
             memcpy(out + length, "Accept:", 8);
         length += 8;
@@ -228,6 +240,8 @@ static bool same_fields(const np_easy *easy, const np_transfer_spec *spec)
     const size_t length = put_fields(NULL, spec, &count);
     if (length != easy->header_length || length > sizeof text)
         return false;
+    if (length == 0)
+        return true; /* none set, none wanted */
     (void)put_fields(text, spec, &count);
     return memcmp(text, easy->header_text, length) == 0;
 }
@@ -259,7 +273,7 @@ static CURLcode set_fields(np_easy *easy, const np_transfer_spec *spec)
         easy->list[i] = (struct curl_slist){text, i + 1 < count ? &easy->list[i + 1] : NULL};
         text += strlen(text) + 1;
     }
-    return curl_easy_setopt(easy->handle, CURLOPT_HTTPHEADER, easy->list);
+    return curl_easy_setopt(easy->handle, CURLOPT_HTTPHEADER, count ? easy->list : NULL);
 }
 
 static CURLcode set_verbose(np_easy *easy, const np_transfer_spec *spec)

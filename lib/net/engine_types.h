@@ -204,6 +204,7 @@ struct np_transfer {
     bool answered; /* a response byte has come, of a 1xx too */
     bool header_done, paused, draining, drained_over, header_too_long;
     bool abort_pending, ended;
+    bool left_connect; /* NP_FLAG_CONNECT_LEFT */
     int in_handler;   /* > 0: one of its handler calls is on the stack */
     np_error failure; /* why it was ended by us; status NP_OK: it was not */
     np_new_because

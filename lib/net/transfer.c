@@ -201,6 +201,7 @@ static void reset_for_retry(np_transfer *transfer)
     transfer->must_be_new = true;
     transfer->new_because = NP_NEW_DEAD_ON_REUSE;
     transfer->stage = NP_STAGE_QUEUE;
+    transfer->left_connect = false;
     transfer->reused = transfer->no_socket = transfer->prereq_seen = false;
     transfer->send_end_ns = transfer->last_ns = 0;
     transfer->status = transfer->protocol = 0;

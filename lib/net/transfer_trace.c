@@ -119,6 +119,8 @@ void np_trace_request_end(np_transfer *transfer, uint64_t now_ns, int outcome,
     uint64_t flags = 0;
     if (failure && transfer->header_done && transfer->expected_bytes != 0)
         flags |= NP_FLAG_BODY_TRUNCATED;
+    if (transfer->left_connect)
+        flags |= NP_FLAG_CONNECT_LEFT;
     np_emit(producer, &(np_event){
                           .time_ns = now_ns,
                           .request = transfer->number,

@@ -191,7 +191,7 @@ static const char problems_sql[] =
     "coalesce(receive_ns, 0), total_ns) < 0 "
     "UNION ALL SELECT 'set-up phases on a reused connection', id FROM request WHERE connection_use "
     "> 1 AND "
-    "coalesce(connect_ns, tunnel_ns, tls_ns) IS NOT NULL "
+    "coalesce(connect_ns, tunnel_ns, tls_ns) IS NOT NULL AND flags & 1024 = 0 "
     "UNION ALL SELECT 'no such run', id FROM request WHERE run_id NOT IN (SELECT id FROM run) "
     "UNION ALL SELECT 'hop of nothing', id FROM request WHERE hop_of IS NOT NULL AND hop_of NOT IN "
     "(SELECT id FROM request) "

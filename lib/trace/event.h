@@ -93,7 +93,8 @@ typedef enum np_new_because {
 enum { NP_LAYER_OURS, NP_LAYER_CURL, NP_LAYER_DNS, NP_LAYER_OS, NP_LAYER_TLS }; /* np_error.layer as a number: NULL "curl" "dns" "os" "tls" */
 enum { /* request.flags */
     NP_FLAG_EARLY_RESPONSE = 1, NP_FLAG_SEND_IN_WAIT = 2, NP_FLAG_SUMMED_HOPS = 4, NP_FLAG_TUNNEL_IN_TLS = 8, NP_FLAG_PRECONNECT = 16,
-    NP_FLAG_EVENTS_LOST = 32, NP_FLAG_DNS_CACHED = 64, NP_FLAG_BODY_TRUNCATED = 128, NP_FLAG_INCONSISTENT_IMPORT = 256, NP_FLAG_CLAMPED = 512
+    NP_FLAG_EVENTS_LOST = 32, NP_FLAG_DNS_CACHED = 64, NP_FLAG_BODY_TRUNCATED = 128, NP_FLAG_INCONSISTENT_IMPORT = 256, NP_FLAG_CLAMPED = 512,
+    NP_FLAG_CONNECT_LEFT = 1024 /* its own connect was under way when another connection became idle, and it took that one */
 };
 
 #endif

@@ -369,6 +369,9 @@ static void run_ours(const struct job *job, struct figures *out)
 
 /* --- rounds --- */
 
+static void (*const runs[])(const struct job *, struct figures *) = {run_perform, run_epoll,
+                                                                     run_ours, run_ours};
+
 static void pin(pid_t pid, int processor)
 {
     cpu_set_t set;
@@ -386,8 +389,6 @@ static struct figures run(const struct job *job)
     const pid_t pid = fork();
     if (pid == 0) {
         pin(0, 0);
-        static void (*const runs[])(const struct job *, struct figures *) = {run_perform, run_epoll,
-                                                                             run_ours, run_ours};
         runs[job->variant](job, &figures);
         (void)!write(ends[1], &figures, sizeof figures);
         _exit(0);
@@ -469,7 +470,24 @@ static int show_gap(uint16_t port, int at_once)
     return bench_line(name, BENCH_AT_MOST, limit_us, &p99, "us");
 }
 
-int main(void)
+/* One run in this process, for a profiler: bench_engine VARIANT AT_ONCE REQUESTS (0 perform, 1
+ * epoll, 2 ours, 3 traced). */
+static int run_single(uint16_t port, char **argv)
+{
+    const struct job job = {.variant = (variant)strtol(argv[1], NULL, 10),
+                            .at_once = (int)strtol(argv[2], NULL, 10),
+                            .requests = (int)strtol(argv[3], NULL, 10),
+                            .port = port,
+                            .wants_gap = strtol(argv[1], NULL, 10) == OURS_TRACED};
+    struct figures figures = {0};
+    runs[job.variant](&job, &figures);
+    printf("%.0f/s, %.2f us CPU, gap %.1f us p50, %.1f us p99, total %.1f us p50\n",
+           figures.per_second, figures.cpu_us, figures.gap_p50_us, figures.gap_p99_us,
+           figures.total_p50_us);
+    return figures.good ? 0 : 1;
+}
+
+int main(int argc, char **argv)
 {
     struct nginx nginx;
     struct rlimit files;
@@ -482,6 +500,11 @@ int main(void)
         return 0;
     }
     pin(nginx.pid, 1);
+    if (argc == 4) {
+        const int status = run_single(nginx.http_port, argv);
+        nginx_stop(&nginx);
+        return status;
+    }
     int held = 1;
     held &= compare(nginx.http_port, 1, 0.95);
     held &= compare(nginx.http_port, 10, 0.95);

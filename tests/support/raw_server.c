@@ -123,9 +123,16 @@ void raw_server_stop(struct raw_server *server)
     pthread_mutex_destroy(&server->mutex);
 }
 
-bool raw_blackhole_open(struct raw_blackhole *hole)
+bool raw_blackhole_listen(struct raw_blackhole *hole)
 {
     hole->fd = listen_on(&hole->port, 0);
+    for (int i = 0; i < 8; i++)
+        hole->filler[i] = -1;
+    return hole->fd >= 0;
+}
+
+bool raw_blackhole_fill(struct raw_blackhole *hole)
+{
     const struct sockaddr_in address = {.sin_family = AF_INET,
                                         .sin_port = htons(hole->port),
                                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -135,13 +142,20 @@ bool raw_blackhole_open(struct raw_blackhole *hole)
     }
     /* The last one must still be on its way. */
     struct pollfd last = {.fd = hole->filler[7], .events = POLLOUT};
-    return hole->fd >= 0 && poll(&last, 1, 50) == 0;
+    return poll(&last, 1, 50) == 0;
+}
+
+bool raw_blackhole_open(struct raw_blackhole *hole)
+{
+    return raw_blackhole_listen(hole) && raw_blackhole_fill(hole);
 }
 
 void raw_blackhole_close(struct raw_blackhole *hole)
 {
-    for (int i = 0; i < 8; i++)
-        close(hole->filler[i]);
+    for (int i = 0; i < 8; i++) {
+        if (hole->filler[i] >= 0)
+            close(hole->filler[i]);
+    }
     close(hole->fd);
 }
 

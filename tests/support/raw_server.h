@@ -47,6 +47,9 @@ struct raw_blackhole {
     int fd, filler[8];
 };
 bool raw_blackhole_open(struct raw_blackhole *hole);
+/* The same in two steps: a listener of which one connection can be accepted first. */
+bool raw_blackhole_listen(struct raw_blackhole *hole);
+bool raw_blackhole_fill(struct raw_blackhole *hole);
 void raw_blackhole_close(struct raw_blackhole *hole);
 /* A port on which nobody listens. */
 uint16_t raw_free_port(void);
