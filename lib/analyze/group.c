@@ -54,6 +54,8 @@ struct np_grouping {
     uint32_t joined_count[NP_GROUP_COLUMNS_MAX];
     uint32_t (*values)[NP_GROUP_COLUMNS_MAX]; /* values[group][column]: words */
     uint32_t count, capacity;
+    uint32_t words[NP_GROUP_COLUMNS_MAX][NP_CHUNK_ROWS]; /* of the batch at hand, by place in it */
+    int64_t keys[NP_CHUNK_ROWS];                         /* a computed column, by row */
 };
 
 static np_status fail_memory(np_error *err)
@@ -267,48 +269,48 @@ static np_status new_word(struct by *by, sqlite3 *db, int64_t key, uint32_t *wor
 
 /* ------------------------------------------------------------------------------------------------------------- a batch */
 
-/* The key of a row in a column: what its word depends on. false: NULL. */
-static inline bool key_of(const struct by *by, const np_columns *columns, uint32_t row,
-                          int64_t *key)
+/* The keys of a column by row: what its words depend on. Computed into g->keys where they are not a
+ * chunk column themselves. */
+static np_status keys_of(np_grouping *g, struct by *by, const np_columns *columns,
+                         const uint16_t *rows, uint32_t count, const int64_t **keys, np_error *err)
 {
-    if (!by->column) {
-        const int64_t start = columns->value[NP_COLUMN_START][row];
-        *key = start / MINUTE_NS - (start % MINUTE_NS < 0);
-        return true;
-    }
-    if (by->column->from == NP_FROM_STATE) {
-        *key = np_columns_state(columns, row);
-        return true;
-    }
-    const int column = by->column->key[0];
-    *key = columns->value[column][row];
-    if (by->column->from == NP_FROM_REUSED)
-        *key = *key > 1;
-    return np_columns_has(columns, np_chunk_present_bit((np_chunk_column)column), row);
-}
-
-static bool pair_key(struct by *by, const np_columns *columns, uint32_t row, int64_t *key)
-{
-    const int64_t pair[2] = {columns->value[by->column->key[0]][row],
-                             columns->value[by->column->key[1]][row]};
-    const uint32_t number = np_words_put(by->pairs, (const char *)pair, sizeof pair);
-    *key = number;
-    return number != NP_ID_UNKNOWN;
-}
-
-static np_status word_of(np_grouping *g, struct by *by, const np_columns *columns, uint32_t row,
-                         uint32_t *word, np_error *err)
-{
-    int64_t key;
-    if (!key_of(by, columns, row, &key)) {
-        *word = NO_WORD;
+    const np_view_column *column = by->column;
+    *keys = g->keys;
+    if (column && (column->from == NP_FROM_LOOKUP || column->from == NP_FROM_VALUE)) {
+        *keys = columns->value[column->key[0]];
         return NP_OK;
     }
-    if (by->column && by->column->from == NP_FROM_PAIR && !pair_key(by, columns, row, &key))
-        return fail_memory(err);
-    *word = np_id_map_get(&by->found, key);
-    if (*word != NP_ID_UNKNOWN)
-        return NP_OK;
+    const int64_t *first = columns->value[column ? column->key[0] : NP_COLUMN_START];
+    for (uint32_t i = 0; i < count; i++) {
+        const uint16_t row = rows[i];
+        int64_t *key = &g->keys[row];
+        if (!column) {
+            *key = first[row] / MINUTE_NS - (first[row] % MINUTE_NS < 0);
+        } else if (column->from == NP_FROM_STATE) {
+            *key = np_columns_state(columns, row);
+        } else if (column->from == NP_FROM_REUSED) {
+            *key = first[row] > 1;
+        } else { /* NP_FROM_PAIR */
+            const int64_t pair[2] = {first[row], columns->value[column->key[1]][row]};
+            const uint32_t number = np_words_put(by->pairs, (const char *)pair, sizeof pair);
+            if (number == NP_ID_UNKNOWN)
+                return fail_memory(err);
+            *key = number;
+        }
+    }
+    return NP_OK;
+}
+
+/* The bit that says where a column is NULL; a state of none is NULL by its text. */
+static int null_bit(const struct by *by)
+{
+    if (!by->column || by->column->from == NP_FROM_STATE)
+        return -1;
+    return np_chunk_present_bit((np_chunk_column)by->column->key[0]);
+}
+
+static np_status add_word(np_grouping *g, struct by *by, int64_t key, uint32_t *word, np_error *err)
+{
     const np_status status = new_word(by, g->db, key, word, err);
     return !status && !np_id_map_put(&by->found, key, *word) ? fail_memory(err) : status;
 }
@@ -322,8 +324,9 @@ static inline int64_t join_key(uint32_t before, uint32_t word)
     return (int64_t)((UINT64_C(1) << 62) | ((uint64_t)before << 32 | word));
 }
 
-static np_status new_group(np_grouping *g, size_t column, const uint32_t *words, int64_t key,
-                           uint32_t *number, np_error *err)
+/* A combination of words that was not seen before; after the last column it is a group. */
+static np_status add_joined(np_grouping *g, size_t column, uint32_t at, int64_t key,
+                            uint32_t *number, np_error *err)
 {
     *number = g->joined_count[column]++;
     if (!np_id_map_put(&g->joined[column], key, *number))
@@ -342,45 +345,45 @@ static np_status new_group(np_grouping *g, size_t column, const uint32_t *words,
         g->values = values;
         g->capacity = wider;
     }
-    memcpy(g->values[g->count++], words, sizeof *g->values);
+    for (size_t c = 0; c < g->by_count; c++)
+        g->values[g->count][c] = g->words[c][at];
+    g->count++;
     return NP_OK;
 }
 
-static np_status group_of(np_grouping *g, const np_columns *columns, uint32_t row, uint32_t *group,
-                          np_error *err)
+/* Joins a column to what the columns before it gave: group[i] in, group[i] out. */
+static np_status join_column(np_grouping *g, size_t c, const np_columns *columns,
+                             const uint16_t *rows, uint32_t count, uint32_t *group, np_error *err)
 {
-    uint32_t words[NP_GROUP_COLUMNS_MAX] = {0};
-    uint32_t joined = 0;
-    for (size_t c = 0; c < g->by_count; c++) {
-        np_status status = word_of(g, &g->by[c], columns, row, &words[c], err);
-        if (status)
-            return status;
-        const int64_t key = join_key(joined, words[c]);
-        const uint32_t known_number = np_id_map_get(&g->joined[c], key);
-        if (known_number != NP_ID_UNKNOWN) {
-            joined = known_number;
-            continue;
+    struct by *by = &g->by[c];
+    const int bit = null_bit(by);
+    const int64_t *keys;
+    np_status status = keys_of(g, by, columns, rows, count, &keys, err);
+    for (uint32_t i = 0; i < count && !status; i++) {
+        uint32_t word = NO_WORD;
+        if (np_columns_has(columns, bit, rows[i])) {
+            word = np_id_map_get(&by->found, keys[rows[i]]);
+            if (word == NP_ID_UNKNOWN)
+                status = add_word(g, by, keys[rows[i]], &word, err);
         }
-        status = new_group(g, c, words, key, &joined, err);
-        if (status)
-            return status;
+        g->words[c][i] = word;
+        const int64_t key = join_key(group[i], word);
+        uint32_t joined = np_id_map_get(&g->joined[c], key);
+        if (!status && joined == NP_ID_UNKNOWN)
+            status = add_joined(g, c, i, key, &joined, err);
+        group[i] = joined;
     }
-    *group = joined;
-    return NP_OK;
+    return status;
 }
 
 np_status np_grouping_assign(np_grouping *g, const np_columns *columns, const uint16_t *rows,
                              uint32_t count, uint32_t *group, np_error *err)
 {
-    if (!g->by_count) {
-        memset(group, 0, count * sizeof *group);
+    memset(group, 0, count * sizeof *group);
+    if (!g->by_count)
         g->count = 1; /* and it has no values */
-        return NP_OK;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        const np_status status = group_of(g, columns, rows[i], &group[i], err);
-        if (status)
-            return status;
-    }
-    return NP_OK;
+    np_status status = NP_OK;
+    for (size_t c = 0; c < g->by_count && !status; c++)
+        status = join_column(g, c, columns, rows, count, group, err);
+    return status;
 }

@@ -15,7 +15,7 @@ struct np_scan {
     uint64_t decides;   /* those of the filter and the restrictions */
     np_filter_run *run; /* NULL: no filter, or one for SQL alone */
     sqlite3_stmt *chunks; /* NULL: no more of them */
-    sqlite3_stmt *column; /* ?1 chunk * 64 + column */
+    sqlite3_stmt *column; /* ?1 … ?2: chunk * 64 + column */
     sqlite3_stmt *rows;   /* made when the chunks are through */
     bool rows_ended;      /* another step would begin them anew */
     int64_t last_id;      /* last row of the last chunk */
@@ -47,7 +47,8 @@ static np_status fail_damaged(int64_t chunk_id, int column, np_error *err)
 
 static void decode(const uint8_t *data, int width, uint64_t base, uint32_t count, int64_t *out)
 {
-    _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "chunks are little-endian, as we are");
+    _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+                   "chunks are little-endian, as we are");
     if (width == 1)
         DECODE(uint8_t)
     else if (width == 2)
@@ -58,8 +59,8 @@ static void decode(const uint8_t *data, int width, uint64_t base, uint32_t count
         DECODE(uint64_t)
 }
 
-/* Moves value[0 … count) to the rows that have one, from the last to the first: the place of a value is never behind its row.
-   false: there are not as many rows as values. */
+/* Moves value[0 … count) to the rows that have one, from the last to the first: the place of a
+   value is never behind its row. false: there are not as many rows as values. */
 static bool spread(int64_t *value, uint32_t count, const int64_t *present, int bit, uint32_t rows)
 {
     uint32_t left = count;
@@ -136,30 +137,38 @@ static void take_range(np_scan *scan, int column)
     columns->empty = empty ? columns->empty | bit : columns->empty & ~bit;
 }
 
-/* Reads the columns of `mask`: their ranges, and with_values also what is in them. */
+/* Reads the columns of `mask`: their ranges, and with_values also what is in them. They lie behind
+   each other, so that one search finds them all: a search costs more than a step over a column that
+   nobody asked for. */
 static np_status load(np_scan *scan, int64_t chunk_id, uint64_t mask, bool with_values,
                       np_error *err)
 {
     np_status status = NP_OK;
-    for (int c = 0; c < NP_COLUMNS && !status; c++) {
+    uint64_t missing = mask;
+    int rc = SQLITE_DONE;
+    if (!mask)
+        return NP_OK;
+    sqlite3_bind_int64(scan->column, 1, chunk_id * 64 + __builtin_ctzll(mask));
+    sqlite3_bind_int64(scan->column, 2, chunk_id * 64 + 63 - __builtin_clzll(mask));
+    while (!status && missing && (rc = sqlite3_step(scan->column)) == SQLITE_ROW) {
+        const int c = (int)(sqlite3_column_int64(scan->column, 5) - chunk_id * 64);
         if (!(mask & NP_COLUMN_BIT(c)))
             continue;
-        sqlite3_bind_int64(scan->column, 1, chunk_id * 64 + c);
-        const int rc = sqlite3_step(scan->column);
-        if (rc == SQLITE_ROW) {
-            take_range(scan, c);
-            if (with_values)
-                status = take_values(scan, chunk_id, c, err);
-        } else if (rc == SQLITE_DONE && c == NP_COLUMN_ID) {
-            scan->constant &= ~NP_COLUMN_BIT(c);
-            status = count_ids(scan, chunk_id, with_values, err);
-        } else {
-            status = rc == SQLITE_DONE
-                         ? fail_damaged(chunk_id, c, err)
-                         : np_db_fail(err, scan->db, rc, 0, "a column chunk cannot be read");
-        }
-        sqlite3_reset(scan->column);
+        missing &= ~NP_COLUMN_BIT(c);
+        take_range(scan, c);
+        if (with_values)
+            status = take_values(scan, chunk_id, c, err);
     }
+    if (!status && rc != SQLITE_ROW && rc != SQLITE_DONE)
+        status = np_db_fail(err, scan->db, rc, 0, "a column chunk cannot be read");
+    sqlite3_reset(scan->column);
+    if (!status && (missing & NP_COLUMN_BIT(NP_COLUMN_ID))) {
+        missing &= ~NP_COLUMN_BIT(NP_COLUMN_ID);
+        scan->constant &= ~NP_COLUMN_BIT(NP_COLUMN_ID);
+        status = count_ids(scan, chunk_id, with_values, err);
+    }
+    if (!status && missing)
+        status = fail_damaged(chunk_id, __builtin_ctzll(missing), err);
     if (with_values)
         scan->columns.loaded |= mask;
     return status;
@@ -376,9 +385,10 @@ np_status np_scan_open(sqlite3 *db, const np_scan_options *options, np_scan **ou
             np_db_prepare(db, "SELECT id, first_id, last_id, rows, version FROM chunk ORDER BY id",
                           &scan->chunks, err);
     if (!status && with_chunks)
-        status =
-            np_db_prepare(db, "SELECT width, low, high, base, data FROM chunk_column WHERE id = ?1",
-                          &scan->column, err);
+        status = np_db_prepare(db,
+                               "SELECT width, low, high, base, data, id FROM chunk_column "
+                               "WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
+                               &scan->column, err);
     if (status) {
         np_scan_close(scan);
         return status;
