@@ -91,14 +91,19 @@ static bool append_folded(np_transfer *transfer, const char *value, size_t lengt
     return true;
 }
 
-/* Keeps one field of the header. false: no memory, or longer than the limit. */
-static bool keep_line(np_transfer *transfer, const char *line, size_t length)
+/* One limit for all that is no body: informational responses, the header, trailers. libcurl keeps
+ * every such line for as long as the hop lasts, and counts the trailers not at all. */
+static bool count_line(np_transfer *transfer, size_t length)
 {
     transfer->header_bytes += length;
-    if (transfer->header_bytes > transfer->engine->options.header_limit_bytes) {
-        transfer->header_too_long = true;
-        return false;
-    }
+    transfer->header_too_long =
+        transfer->header_bytes > transfer->engine->options.header_limit_bytes;
+    return !transfer->header_too_long;
+}
+
+/* Keeps one field of the header. false: no memory. */
+static bool keep_line(np_transfer *transfer, const char *line, size_t length)
+{
     while (length > 0 && is_blank(line[length - 1]))
         length--;
     const bool folded = length > 0 && (line[0] == ' ' || line[0] == '\t');
@@ -288,7 +293,7 @@ static bool begin_response(np_transfer *transfer, const char *line, size_t lengt
     transfer->status = status;
     transfer->protocol = major == 1 ? 10 + (minor > 0) : 10 * major;
     transfer->header_count = 0;
-    transfer->header_length = transfer->header_bytes = 0;
+    transfer->header_length = 0;
     if (status < 200)
         return true;
     const uint64_t now_ns = np_engine_stamp(transfer->engine);
@@ -360,7 +365,9 @@ static size_t on_header(char *data, size_t size, size_t count, void *user)
     if (!transfer)
         return 0;
     bool good;
-    if (transfer->header_done)
+    if (!count_line(transfer, length))
+        good = false;
+    else if (transfer->header_done)
         good = take_trailer(transfer, data, length);
     else if (length > 5 && memcmp(data, "HTTP/", 5) == 0)
         good = begin_response(transfer, data, length);

@@ -740,6 +740,36 @@ Test(engine, header_over_the_limit_is_refused)
     tear_down_raw();
 }
 
+/* Lines that come after the header, or before it, count as well: nothing a server says without end
+ * is kept without end. */
+static void must_be_too_long(const char *begin, const char *line, const char *end)
+{
+    static char answer[120000];
+    int length = snprintf(answer, sizeof answer, "%s", begin);
+    for (int i = 0; length < 100000; i++)
+        length += snprintf(answer + length, sizeof answer - (size_t)length, line, i);
+    snprintf(answer + length, sizeof answer - (size_t)length, "%s", end);
+    const struct raw_script script = {{answer}, RAW_HANG};
+    set_up_raw(&script, 1, (np_engine_options){0});
+    struct rig_request request = {.url = raw_url()};
+
+    run_one(&request);
+
+    must_fail(&request, NP_WEB_MESSAGE_LENGTH_LIMIT_EXCEEDED, "65536");
+    tear_down_raw();
+}
+
+Test(engine, trailers_over_the_limit_are_refused)
+{
+    must_be_too_long("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n",
+                     "X-Filler: %060d\r\n", "\r\n");
+}
+
+Test(engine, informational_responses_over_the_limit_are_refused)
+{
+    must_be_too_long("", "HTTP/1.1 103 Early Hints\r\nLink: </%d>\r\n\r\n", OK_2);
+}
+
 static const struct odd_answer {
     const char *answer;
     int status;
