@@ -25,9 +25,12 @@
 #include "fail.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <uv.h>
 
 enum {
@@ -494,9 +497,25 @@ void np_loop_set_turn_end(np_loop *loop, void (*fn)(uint64_t now_ns, void *user)
 
 /* --- life --- */
 
+/* The first loop of a process makes libuv open a pipe, and abort the program where that fails. */
+static int find_descriptors(void)
+{
+    int fd[4] = {-1, -1, -1, -1}; /* the pipe, the epoll descriptor and one to spare */
+    int problem = 0;
+    if (pipe2(fd, O_CLOEXEC) != 0 || pipe2(fd + 2, O_CLOEXEC) != 0)
+        problem = errno;
+    for (int i = 0; i < 4; i++)
+        if (fd[i] >= 0)
+            (void)close(fd[i]);
+    return problem;
+}
+
 np_status np_loop_create(np_loop **out, np_error *err)
 {
     *out = NULL;
+    const int problem = find_descriptors();
+    if (problem)
+        return np_fail_os(err, NP_E_IO, problem, "cannot make an event loop");
     np_loop *loop = calloc(1, sizeof *loop);
     if (!loop)
         return np_fail(err, NP_E_NO_MEMORY, "no memory for an event loop");

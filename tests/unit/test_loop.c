@@ -11,7 +11,9 @@
 #include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { MAX_STEPS = 64 };
@@ -591,4 +593,33 @@ Test(loop, the_hook_comes_after_tasks_and_what_it_brings_up_runs_before_sleeping
 
     cr_assert_str_eq(f.record, "thphh");
     fixture_done(&f);
+}
+
+/* In a process of its own: libuv opens what all loops share with the first one. 0: made; 1: refused. */
+static int create_with(rlim_t descriptors)
+{
+    const pid_t child = fork();
+    if (child == 0) {
+        const int next = dup(0);
+        const struct rlimit limit = {(rlim_t)next + descriptors, (rlim_t)next + descriptors};
+        close(next);
+        np_loop *loop;
+        np_error err = {0};
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+            _exit(3);
+        const np_status status = np_loop_create(&loop, &err);
+        _exit(status == NP_OK ? 0 : status == NP_E_IO && err.text[0] ? 1 : 2);
+    }
+    int how = 0;
+    cr_assert_eq(waitpid(child, &how, 0), child);
+    cr_assert(WIFEXITED(how), "with %d descriptors: signal %d", (int)descriptors, WTERMSIG(how));
+    return WEXITSTATUS(how);
+}
+
+Test(loop, without_descriptors_there_is_an_error_and_no_abort)
+{
+    cr_assert_eq(create_with(0), 1);
+    for (rlim_t descriptors = 1; descriptors < 16; descriptors++)
+        cr_assert_leq(create_with(descriptors), 1, "with %d descriptors", (int)descriptors);
+    cr_assert_eq(create_with(16), 0);
 }
