@@ -69,8 +69,10 @@ static void on_connected(np_connection *connection, const np_dial_result *result
         np_connection_rest(connection, now_ns);
         return;
     }
-    if (transfer)
+    if (transfer) {
         np_list_remove(&transfer->in_queue);
+        transfer->dns_cached = result->dns_cached;
+    }
     if (result->error.status == NP_OK) {
         np_transfer_launch(transfer, connection, result->connected_ns);
         return;

@@ -43,6 +43,7 @@ static void on_turn_end(uint64_t now_ns, void *user)
     }
     if (round == ROUNDS_A_TURN)
         np_multi_wake(engine);
+    np_service_points_trim(engine);
     np_multi_arm(engine);
 }
 
@@ -89,6 +90,7 @@ np_status np_engine_create(np_loop *loop, np_dialer *dialer, np_producer *produc
     engine->dialer = dialer;
     engine->producer = producer;
     np_list_init(&engine->changed);
+    np_list_init(&engine->points_by_use);
     np_list_init(&engine->resumed);
     np_list_init(&engine->retired);
     np_status status = take_options(engine, options, err);

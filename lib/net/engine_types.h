@@ -26,7 +26,7 @@ typedef struct np_service_point np_service_point;
 typedef struct np_connection np_connection;
 typedef struct np_easy np_easy;
 
-enum { POINT_BUCKETS = 256 };
+enum { POINT_BUCKETS = 256, POINTS_KEPT = 256 /* beyond them, those that nothing uses go */ };
 
 struct np_engine {
     np_loop *loop;
@@ -42,6 +42,8 @@ struct np_engine {
     np_connection **by_fd; /* by_fd[fd_count]: whose socket a descriptor is */
     size_t fd_count;
     np_service_point *points[POINT_BUCKETS];
+    np_link points_by_use; /* all of them, the one asked for longest ago first */
+    size_t point_count;
     np_link changed;       /* service points whose queue is to be looked at */
     size_t transfer_count; /* that have not ended */
     np_link resumed;       /* transfers that go on at the turn's end */
@@ -62,6 +64,7 @@ typedef struct np_pool_key {
 struct np_service_point {
     np_engine *engine;
     np_service_point *next_in_bucket;
+    np_link in_engine; /* engine->points_by_use */
     uint32_t hash;
     np_pool_key key; /* its texts are ours */
     bool tls, host_is_literal;
@@ -135,7 +138,8 @@ struct np_connection {
     np_loop_timer *setup_timer; /* connect_timeout */
     np_loop_timer *idle_timer;  /* looks at idle_since_ns when it fires */
     uint64_t idle_since_ns;
-    uint64_t requests, sent_bytes, received_bytes;
+    uint64_t requests;
+    uint64_t sent_bytes, received_bytes; /* bodies only, what was cut short included */
     uint32_t uses;         /* what the next use is called, less 1 */
     uint64_t connected_ns; /* end of connect */
     struct sockaddr_storage peer;
@@ -205,6 +209,7 @@ struct np_transfer {
     bool header_done, paused, draining, drained_over, header_too_long;
     bool abort_pending, ended;
     bool left_connect; /* NP_FLAG_CONNECT_LEFT */
+    bool dns_cached;   /* NP_FLAG_DNS_CACHED: its own lookup was answered from the cache */
     int in_handler;   /* > 0: one of its handler calls is on the stack */
     np_error failure; /* why it was ended by us; status NP_OK: it was not */
     np_new_because

@@ -1,5 +1,11 @@
-/* Service points in a hash table by (scheme, host, port, proxy). Floor 2; loop thread only. They
- * live as long as the engine: TLS sessions and names lie in their handles. */
+/*
+ * Service points in a hash table by (scheme, host, port, proxy). Floor 2; loop thread only.
+ *
+ * TLS sessions and names lie in their handles, so a point outlives its connections; a program that
+ * goes through many hosts must not keep all of them. Beyond POINTS_KEPT those that nothing uses go,
+ * the one asked for longest ago first. That happens at a turn's end only, when nobody has a pointer
+ * to one on the stack, and looks at a few points a turn, however many are in use.
+ */
 #include "service_point.h"
 
 #include "easy.h"
@@ -9,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEFAULT_LIMIT = 2 };
+enum { DEFAULT_LIMIT = 2, LOOKED_AT_A_TURN = 16 };
 
 static uint32_t hash_text(uint32_t hash, const char *text)
 {
@@ -99,15 +105,54 @@ np_service_point *np_service_point_get(np_engine *engine, const np_pool_key *key
     const uint32_t hash = hash_key(key);
     np_service_point **bucket = &engine->points[hash % POINT_BUCKETS];
     for (np_service_point *point = *bucket; point; point = point->next_in_bucket) {
-        if (point->hash == hash && same_key(&point->key, key))
+        if (point->hash == hash && same_key(&point->key, key)) {
+            np_list_remove(&point->in_engine);
+            np_list_push_back(&engine->points_by_use, &point->in_engine);
             return point;
+        }
     }
     np_service_point *point = service_point_create(engine, key, hash);
     if (point) {
         point->next_in_bucket = *bucket;
         *bucket = point;
+        np_list_push_back(&engine->points_by_use, &point->in_engine);
+        engine->point_count++;
     }
     return point;
+}
+
+/* A handle outside of free_easies belongs to a transfer with a connection, or waits in
+ * engine->retired. */
+static bool in_use(const np_service_point *point)
+{
+    return !np_list_empty(&point->connections) || !np_list_empty(&point->arriving) ||
+           !np_list_empty(&point->waiting) || !np_list_empty(&point->opening);
+}
+
+static void take_out(np_service_point *point)
+{
+    np_service_point **place = &point->engine->points[point->hash % POINT_BUCKETS];
+    while (*place != point)
+        place = &(*place)->next_in_bucket;
+    *place = point->next_in_bucket;
+    np_list_remove(&point->in_engine);
+    point->engine->point_count--;
+}
+
+void np_service_points_trim(np_engine *engine)
+{
+    if (!np_list_empty(&engine->retired))
+        return;
+    for (int i = 0; engine->point_count > POINTS_KEPT && i < LOOKED_AT_A_TURN; i++) {
+        np_service_point *point = np_item(engine->points_by_use.next, np_service_point, in_engine);
+        if (in_use(point)) { /* others get their turn */
+            np_list_remove(&point->in_engine);
+            np_list_push_back(&engine->points_by_use, &point->in_engine);
+        } else {
+            take_out(point);
+            np_service_point_free(point);
+        }
+    }
 }
 
 void np_service_point_free(np_service_point *point)
@@ -119,6 +164,7 @@ void np_service_point_free(np_service_point *point)
         easy = next;
     }
     np_list_remove(&point->changed);
+    np_list_remove(&point->in_engine);
     free((char *)(uintptr_t)point->key.scheme); /* our own copies */
     free((char *)(uintptr_t)point->key.host);
     free((char *)(uintptr_t)point->key.proxy);

@@ -6,6 +6,9 @@
 
 /* The service point of a key, made where there is none yet. NULL: no memory. */
 np_service_point *np_service_point_get(np_engine *engine, const np_pool_key *key);
+/* At a turn's end: frees what was asked for longest ago and is in no use, where there are more than
+ * are kept. */
+void np_service_points_trim(np_engine *engine);
 /* Frees what it has; its connections must have been closed. */
 void np_service_point_free(np_service_point *point);
 /* Is this host this machine, by its name or literal? */

@@ -125,6 +125,7 @@ static void drop_connection(np_transfer *transfer, np_close_reason reason, uint6
     np_connection *connection = transfer->connection;
     transfer->connection = NULL;
     connection->transfer = NULL;
+    connection->received_bytes += transfer->received_bytes;
     np_connection_close(connection, reason, now_ns);
 }
 
@@ -139,6 +140,7 @@ static void tear_out(np_transfer *transfer, np_close_reason reason, uint64_t now
     easy->transfer = NULL;
     if (engine->inside_curl) {
         connection->doomed = true;
+        connection->received_bytes += transfer->received_bytes;
         connection->doom = reason;
         connection->transfer = NULL;
         transfer->connection = NULL;
@@ -170,13 +172,13 @@ bool np_transfers_retire(np_engine *engine)
 static void release_connection(np_transfer *transfer, uint64_t now_ns)
 {
     np_connection *connection = transfer->connection;
-    connection->received_bytes += transfer->received_bytes;
     if (connection->fd < 0) {
         drop_connection(transfer, NP_CLOSE_SERVER, now_ns);
     } else if (connection->single_use) {
         drop_connection(transfer, NP_CLOSE_FORCED, now_ns);
     } else {
         transfer->connection = NULL;
+        connection->received_bytes += transfer->received_bytes;
         np_connection_rest(connection, now_ns);
     }
 }
@@ -201,7 +203,7 @@ static void reset_for_retry(np_transfer *transfer)
     transfer->must_be_new = true;
     transfer->new_because = NP_NEW_DEAD_ON_REUSE;
     transfer->stage = NP_STAGE_QUEUE;
-    transfer->left_connect = false;
+    transfer->left_connect = transfer->dns_cached = false;
     transfer->reused = transfer->no_socket = transfer->prereq_seen = false;
     transfer->send_end_ns = transfer->last_ns = 0;
     transfer->status = transfer->protocol = 0;

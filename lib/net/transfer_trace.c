@@ -121,6 +121,8 @@ void np_trace_request_end(np_transfer *transfer, uint64_t now_ns, int outcome,
         flags |= NP_FLAG_BODY_TRUNCATED;
     if (transfer->left_connect)
         flags |= NP_FLAG_CONNECT_LEFT;
+    if (transfer->dns_cached)
+        flags |= NP_FLAG_DNS_CACHED;
     np_emit(producer, &(np_event){
                           .time_ns = now_ns,
                           .request = transfer->number,
@@ -261,6 +263,8 @@ void np_trace_connection_close(const np_connection *connection, uint64_t now_ns,
     np_producer *producer = connection->engine->producer;
     if (!producer)
         return;
+    /* The two sums are bytes of bodies, as they are in REQUEST_END: no request has a body to send
+     * yet, so nothing adds to the first. */
     np_emit(producer, &(np_event){
                           .time_ns = now_ns,
                           .connection = connection->number,

@@ -372,7 +372,7 @@ np_status np_filter_parse(const char *text, np_filter **out, np_filter_mistake *
     if (!text)
         return np_fail(err, NP_E_ARGUMENT_NULL, "a filter needs a text");
     np_where_parser p = {.text = text,
-                         .length = strnlen(text, NP_FILTER_TEXT_MAX + 1),
+                         .length = strlen(text),
                          .mistake = mistake,
                          .err = err};
     if (p.length > NP_FILTER_TEXT_MAX) {

@@ -577,6 +577,38 @@ Test(engine, connection_that_is_not_ours_is_refused_before_anything_is_sent)
     tear_down();
 }
 
+static void count_points(struct rig *r, void *user)
+{
+    *(size_t *)user = r->engine->point_count;
+}
+
+Test(engine, hosts_nobody_asks_for_any_more_are_forgotten)
+{
+    enum { HOSTS = POINTS_KEPT + 100 };
+    static struct rig_request requests[HOSTS];
+    static char url[HOSTS][64];
+    if (!nginx_start(&nginx, &(struct nginx_options){0})) {
+        printf("SKIPPED: %s\n", nginx.why);
+        return;
+    }
+    snprintf(rule[0], sizeof rule[0], "*:%u:127.0.0.1", nginx.http_port);
+    cr_assert(rig_open(&rig, &(np_engine_options){0}, rules, 1, true));
+    for (int i = 0; i < HOSTS; i++) {
+        snprintf(url[i], sizeof url[i], "http://host%d.test:%u/small", i, nginx.http_port);
+        requests[i] = (struct rig_request){.url = url[i], .reuse = NP_REUSE_FRESH};
+        run_one(&requests[i]);
+        must_be_complete(&requests[i]);
+    }
+    size_t count = 0;
+    rig_call(&rig, count_points, &count);
+    cr_assert(le(ulong, count, POINTS_KEPT + 1));
+    struct rig_request again = {.url = url[0]};
+    run_one(&again);
+    must_be_complete(&again);
+    cr_assert(eq(int, because_of(again.number), NP_NEW_FIRST));
+    tear_down();
+}
+
 Test(engine, thousand_requests_at_once_are_all_answered)
 {
     struct rlimit files;
