@@ -4,14 +4,16 @@
  *
  * Where the boundaries of an HTTP/1.1 request come from:
  *   send begins     PREREQ, right before libcurl writes the request
- *   send ends       the first progress callback after PREREQ: libcurl 7.88 makes it when the step
- * that wrote the request returns, a few hundred ns after the system call (HDR_OUT says the same but
- * needs VERBOSE, which formats text for every request). A request too long for one write is watched
- * by HDR_OUT and DATA_OUT all the same: the last one counts receive begins  the status line of the
- * final response; a 1xx before it is a span of wait receive ends    the body callback that brings
- * the last announced byte; the empty line where there is no body; without a length the last
- *                   callback of any kind
- * One clock reading a boundary, none when nothing is traced.
+ *   send ends       the return of the step that wrote it. On a connection that was used before
+ * libcurl then begins to wait for input, and says so by the socket call-back. On a new one it may
+ * have waited for input already: there the first progress callback after PREREQ tells. (HDR_OUT
+ * needs VERBOSE, which formats text for every request, and progress callbacks cost a dozen calls:
+ * both only where nothing else will do.) A request too long for one write is watched by HDR_OUT and
+ * DATA_OUT, and the last one counts receive begins  the status line of the final response; a 1xx
+ * before it is a span of wait receive ends    the body callback that brings the last announced
+ * byte; the empty line where there is no body; without a length the last callback of any kind, the
+ * one that lets go of the socket included One clock reading a boundary, none when nothing is
+ * traced.
  *
  * A handler call is made from here. The transfer may be ended from inside it: then the callback
  * answers with an error and the turn's end does the rest. easy->transfer is NULL once the transfer
@@ -244,6 +246,14 @@ static int on_prereq(void *user, char *remote_ip, char *local_ip, int remote_por
                         NP_SOURCE_CALLBACK);
     np_trace_request_fields(transfer, now_ns);
     return CURL_PREREQFUNC_OK;
+}
+
+void np_curl_events_step(np_transfer *transfer, int wanted)
+{
+    if (transfer->stage == NP_STAGE_SEND && wanted == CURL_POLL_IN && !transfer->easy->verbose)
+        begin_wait(transfer, np_engine_stamp(transfer->engine));
+    else if (wanted == CURL_POLL_REMOVE && transfer->header_done && transfer->expected_bytes < 0)
+        transfer->last_ns = np_engine_stamp(transfer->engine);
 }
 
 static int on_progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
@@ -489,7 +499,6 @@ bool np_curl_events_install(np_easy *easy)
     SET(CURLOPT_WRITEDATA, easy);
     SET(CURLOPT_PREREQFUNCTION, on_prereq);
     SET(CURLOPT_PREREQDATA, easy);
-    SET(CURLOPT_NOPROGRESS, 0L);
     SET(CURLOPT_XFERINFOFUNCTION, on_progress);
     SET(CURLOPT_XFERINFODATA, easy);
     SET(CURLOPT_DEBUGFUNCTION, on_debug);

@@ -8,4 +8,9 @@
 /* Sets every callback of a new handle; false: no memory. */
 bool np_curl_events_install(np_easy *easy);
 
+/* From the socket call-back, after the step of libcurl that changed what it waits for
+ * (CURL_POLL_*).
+ */
+void np_curl_events_step(np_transfer *transfer, int wanted);
+
 #endif

@@ -285,6 +285,15 @@ static CURLcode set_verbose(np_easy *easy, const np_transfer_spec *spec)
     return curl_easy_setopt(easy->handle, CURLOPT_VERBOSE, (long)verbose);
 }
 
+/* See curl_events.c: on a connection that was used before, the end of send is told without it. */
+static CURLcode set_progress(np_easy *easy, bool progress)
+{
+    if (progress == easy->progress)
+        return CURLE_OK;
+    easy->progress = progress;
+    return curl_easy_setopt(easy->handle, CURLOPT_NOPROGRESS, (long)!progress);
+}
+
 static CURLcode set_cold(np_easy *easy, bool cold)
 {
     if (!easy->point->tls || cold == easy->cold)
@@ -303,6 +312,7 @@ CURLcode np_easy_prepare(np_easy *easy, const np_transfer_spec *spec, np_connect
     rc = rc ? rc : set_method(easy, spec->method);
     rc = rc ? rc : set_fields(easy, spec);
     rc = rc ? rc : set_verbose(easy, spec);
+    rc = rc ? rc : set_progress(easy, !connection->ready);
     return rc ? rc : set_cold(easy, spec->reuse == NP_REUSE_COLD);
 }
 

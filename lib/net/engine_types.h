@@ -140,8 +140,8 @@ struct np_connection {
     uint64_t idle_since_ns;
     uint64_t requests;
     uint64_t sent_bytes, received_bytes; /* bodies only, what was cut short included */
-    uint32_t uses;         /* what the next use is called, less 1 */
-    uint64_t connected_ns; /* end of connect */
+    uint32_t uses;                       /* what the next use is called, less 1 */
+    uint64_t connected_ns;               /* end of connect */
     struct sockaddr_storage peer;
     /* TLS, while it is being set up */
     uint64_t handed_over_ns, hello_ns;
@@ -157,10 +157,10 @@ struct np_easy {
     np_connection *connection; /* whose share it points at */
     np_link in_connection, in_retired;
     bool in_multi;
-    bool cold, verbose; /* options as set */
-    int method_kind;    /* as set */
-    char method[32];    /* as set, for a method of its own kind */
-    char *url;          /* as set; url[url_capacity] */
+    bool cold, verbose, progress; /* options as set */
+    int method_kind;              /* as set */
+    char method[32];              /* as set, for a method of its own kind */
+    char *url;                    /* as set; url[url_capacity] */
     size_t url_capacity;
     /* The request fields as set: list[] are nodes in our own memory whose texts lie in header_text.
      */
@@ -210,8 +210,8 @@ struct np_transfer {
     bool abort_pending, ended;
     bool left_connect; /* NP_FLAG_CONNECT_LEFT */
     bool dns_cached;   /* NP_FLAG_DNS_CACHED: its own lookup was answered from the cache */
-    int in_handler;   /* > 0: one of its handler calls is on the stack */
-    np_error failure; /* why it was ended by us; status NP_OK: it was not */
+    int in_handler;    /* > 0: one of its handler calls is on the stack */
+    np_error failure;  /* why it was ended by us; status NP_OK: it was not */
     np_new_because
         new_because; /* what to say when a connection has to be opened; UNKNOWN: find out */
 
@@ -228,7 +228,7 @@ struct np_transfer {
     uint32_t header_event; /* ordinal of the next one */
     char *header_text;     /* kept from one use of the memory to the next */
     size_t header_length, header_capacity;
-    size_t header_bytes; /* as they came */
+    size_t header_bytes;   /* as they came */
     np_header_span *spans; /* spans[header_count] */
     np_header_line *lines; /* lines[header_count], made when the header is complete */
     size_t header_count, header_room;

@@ -10,6 +10,8 @@
  */
 #include "multi.h"
 
+#include "curl_events.h"
+
 #include "fail.h"
 
 #define AT_ONCE 1 /* a time that is always due */
@@ -29,12 +31,14 @@ static int on_timer(CURLM *multi, long wait_ms, void *user)
 
 static int on_socket(CURL *handle, curl_socket_t fd, int what, void *user, void *socket_user)
 {
-    (void)handle; /* may be one of libcurl's own */
     (void)socket_user;
     const np_engine *engine = user;
     np_connection *connection = (size_t)fd < engine->fd_count ? engine->by_fd[fd] : NULL;
     if (!connection || !connection->watch)
         return 0;
+    np_transfer *transfer = connection->transfer;
+    if (transfer && transfer->easy && transfer->easy->handle == handle)
+        np_curl_events_step(transfer, what);
     unsigned interest = 0;
     switch (what) {
     case CURL_POLL_IN:
@@ -47,7 +51,7 @@ static int on_socket(CURL *handle, curl_socket_t fd, int what, void *user, void 
         interest = NP_LOOP_READ | NP_LOOP_WRITE;
         break;
     default:
-        interest = connection->transfer && connection->transfer->paused ? 0 : NP_LOOP_READ;
+        interest = transfer && transfer->paused ? 0 : NP_LOOP_READ;
         break;
     }
     np_loop_watch_change(connection->watch, interest);

@@ -371,10 +371,7 @@ np_status np_filter_parse(const char *text, np_filter **out, np_filter_mistake *
     *out = NULL;
     if (!text)
         return np_fail(err, NP_E_ARGUMENT_NULL, "a filter needs a text");
-    np_where_parser p = {.text = text,
-                         .length = strlen(text),
-                         .mistake = mistake,
-                         .err = err};
+    np_where_parser p = {.text = text, .length = strlen(text), .mistake = mistake, .err = err};
     if (p.length > NP_FILTER_TEXT_MAX) {
         np_where_mistake_at(&p, &(np_where_token){.offset = NP_FILTER_TEXT_MAX}, "");
         return np_fail(err, NP_E_ARGUMENT, "a filter may have %d bytes at most",
