@@ -963,7 +963,9 @@ Test(engine, abort_at_every_stage_leaves_no_descriptor)
     const uint64_t until_ns = np_now() + 20u * (uint64_t)NP_NS_PER_S;
     while (rig_open_fds() > before - 2 && np_now() < until_ns)
         usleep(1000);
-    cr_assert(eq(int, rig_open_fds(), before - 2)); /* `waiting` had one on each side */
+    /* `waiting` had one on each side; the server's end of the warm-up may have been among `before`.
+     */
+    cr_assert(le(int, rig_open_fds(), before - 2));
     cr_assert(
         eq(int, count_events(NP_EVENT_CONNECTION_OPEN), count_events(NP_EVENT_CONNECTION_CLOSE)));
     tear_down_raw();
