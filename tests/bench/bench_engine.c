@@ -436,9 +436,11 @@ static int compare(uint16_t port, int at_once, double goal)
     }
     char name[80];
     (void)snprintf(name, sizeof name, "engine: requests/s, %d at once, / bare", at_once);
-    int held = bench_line(name, BENCH_AT_LEAST, goal, &per_second, "x");
+    /* One at a time, requests a second measure how fast the machine wakes a thread. */
+    const bool by_cpu = at_once == 1;
+    int held = bench_line(name, by_cpu ? BENCH_NO_GOAL : BENCH_AT_LEAST, goal, &per_second, "x");
     (void)snprintf(name, sizeof name, "engine: CPU a request, %d at once, / bare", at_once);
-    (void)bench_line(name, BENCH_NO_GOAL, 0, &cpu, "x");
+    held &= bench_line(name, by_cpu ? BENCH_AT_MOST : BENCH_NO_GOAL, 1 / goal, &cpu, "x");
     (void)snprintf(name, sizeof name, "engine: CPU traced / not, %d at once", at_once);
     held &= bench_line(name, BENCH_AT_MOST, 1.03, &tracing, "x");
     return held;
