@@ -9,7 +9,9 @@ if [ -z "${NP_IN_NAMESPACE:-}" ]; then
     cd / && rm -rf "$work"
     trap - EXIT
     export NP_IN_NAMESPACE=1
-    for how in "-m" "-Urm"; do
+    # The last form is for a chroot, whose root is no mount point that could be made private.
+    for how in "-m" "-Urm" "-m --propagation unchanged"; do
+        # shellcheck disable=SC2086
         if unshare $how true 2>/dev/null; then exec unshare $how bash "$script"; fi
     done
     echo "SKIPPED: mount namespaces are missing (unshare: not permitted)"
