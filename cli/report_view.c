@@ -235,7 +235,7 @@ void report_verdict(const np_report *report, struct text *out)
                percent);
     if (setup_ns > 0) {
         two_largest(report, NP_PHASE_QUEUE, NP_PHASE_TLS, largest);
-        text_puts(out, ", most of it ");
+        text_puts(out, ", mostly ");
         put_part(out, &largest[0], setup_ns);
         if (largest[1].sum_ns * 5 >= setup_ns) { /* a second one is named from a fifth on */
             text_puts(out, " and ");
@@ -244,7 +244,7 @@ void report_verdict(const np_report *report, struct text *out)
     }
     if (percent < 50) {
         two_largest(report, NP_PHASE_SEND, NP_PHASE_GAP, largest);
-        text_puts(out, "; most of the rest is ");
+        text_puts(out, "; the rest is mostly ");
         put_part(out, &largest[0], total_ns - setup_ns);
     }
 }
@@ -269,7 +269,12 @@ static const struct {
     {"max",    offsetof(np_figures, max_ns),    false, 0  },
 };
 
-enum { COLUMNS = sizeof columns / sizeof columns[0], BAR_LEAST = 10, BAR_MOST = 48 };
+enum {
+    COLUMNS = sizeof columns / sizeof columns[0],
+    BAR_LEAST = 10,
+    BAR_MOST = 48,
+    NAME_LINES_MOST = 4 /* a group's name that is longer is cut */
+};
 
 static int64_t figure(const np_figures *figures, size_t column)
 {
@@ -390,9 +395,12 @@ static void put_group(const np_report *report, const np_report_group *group,
                       const struct look *look, struct text *out)
 {
     struct text name = {0};
+    struct text cut = {0};
     report_group_name(report, group, look->ascii, &name);
+    text_cut(&cut, text_string(&name), NAME_LINES_MOST * look->columns, look->ascii);
     text_char(out, '\n');
-    look_puts(look, out, ROLE_HEADING, text_string(&name));
+    look_puts(look, out, ROLE_HEADING, text_string(&cut));
+    text_done(&cut);
     text_puts(out, separator(look->ascii));
     put_requests(out, group->requests, 0);
     if (group->failed > 0) {

@@ -18,7 +18,8 @@ enum {
     LABEL_MOST = 28,
     BARS_LEAST = 24,
     BARS_MOST = 120,
-    NOTE_LEAST = 16
+    NOTE_LEAST = 16,
+    HEAD_LINES_MOST = 4 /* a URL or an error that is longer is cut */
 };
 
 struct segment {
@@ -112,7 +113,7 @@ static bool is_root(const struct waterfall *w, const np_span *span)
     return true;
 }
 
-static void add_span(struct waterfall *w, size_t index, int depth)
+static void add_span(struct waterfall *w, size_t index, const np_span *parent, int depth)
 {
     const np_span *span = &w->request->spans[index];
     w->is_taken[index] = true;
@@ -123,11 +124,11 @@ static void add_span(struct waterfall *w, size_t index, int depth)
         add_part(line, start_ns, w->total_ns > start_ns ? w->total_ns - start_ns : 0);
     else
         add_part(line, start_ns, span->duration_ns);
-    words_span(&line->note, span, w->look->ascii);
+    words_span(&line->note, span, parent, w->look->ascii);
 
     for (size_t i = 0; i < w->span_count; i++)
         if (!w->is_taken[i] && w->request->spans[i].parent_id == span->id)
-            add_span(w, i, depth < DEPTH_MOST ? depth + 1 : depth);
+            add_span(w, i, span, depth < DEPTH_MOST ? depth + 1 : depth);
 }
 
 static void add_phase_parts(struct waterfall *w, struct line *line, np_phase phase)
@@ -174,7 +175,7 @@ static void add_phase(struct waterfall *w, np_phase phase)
     for (size_t i = 0; i < w->span_count; i++) {
         const np_span *span = &w->request->spans[i];
         if (!w->is_taken[i] && span->phase == phase && is_root(w, span))
-            add_span(w, i, 1);
+            add_span(w, i, NULL, 1);
     }
 }
 
@@ -266,7 +267,7 @@ static void share_widths(struct waterfall *w)
     w->label_cells = smaller(w->label_cells, LABEL_MOST);
     int room = w->look->columns - w->label_cells - 2 - 2 - w->value_whole - w->value_part -
                3 /* unit */ - 2;
-    w->note_cells = smaller(longest_note, larger(room * 2 / 5, NOTE_LEAST));
+    w->note_cells = smaller(longest_note, larger(room * 11 / 20, NOTE_LEAST));
     w->bar_cells = larger(BARS_LEAST, smaller(room - w->note_cells, BARS_MOST));
     w->note_cells = larger(NOTE_LEAST, room - w->bar_cells);
 }
@@ -290,14 +291,11 @@ static void put_axis(const struct waterfall *w, struct text *out)
         column = larger(cell, column) + text_width(text_string(&label));
         text_done(&label);
     }
-    text_print(&line, " %s", unit_name(w->unit, w->look->ascii));
     int value_end = w->label_cells + 2 + w->bar_cells + 2 + w->value_whole + w->value_part;
     int free_cells =
         value_end - text_width(text_string(&line)) - text_width(unit_name(w->unit, w->look->ascii));
-    if (free_cells > 0) {
-        text_repeat(&line, " ", free_cells);
-        text_puts(&line, unit_name(w->unit, w->look->ascii));
-    }
+    text_repeat(&line, " ", larger(free_cells, 1));
+    text_puts(&line, unit_name(w->unit, w->look->ascii));
     look_puts(w->look, out, ROLE_QUIET, text_string(&line));
     text_char(out, '\n');
     text_done(&line);
@@ -385,8 +383,7 @@ static void put_line(const struct waterfall *w, const struct line *line, struct 
     text_repeat(&row, " ", w->bar_cells - used + 2);
     put_value(w, line, &row);
     text_puts(&row, "   ");
-    int indent = w->label_cells + 2 + w->bar_cells + 2 + w->value_whole + w->value_part + 3;
-    text_wrap(&row, text_string(&line->note), indent, indent, indent + w->note_cells);
+    text_cut(&row, text_string(&line->note), w->note_cells, w->look->ascii);
     trim(&row);
     text_puts(out, text_string(&row));
     text_char(out, '\n');
@@ -415,10 +412,18 @@ static void put_result(const struct waterfall *w, struct text *out)
         text_puts(out, "  ");
         text_outside(out, row->protocol, ascii);
     }
-    if (row->received_bytes >= 0) {
+    if (row->received_bytes > 0 || (row->received_bytes == 0 && !row->failed)) {
         text_puts(out, "  ");
         size_people(out, row->received_bytes);
     }
+}
+
+static void put_limited(const struct waterfall *w, struct text *out, const char *outside)
+{
+    struct text safe = {0};
+    text_outside(&safe, outside, w->look->ascii);
+    text_cut(out, text_string(&safe), HEAD_LINES_MOST * w->look->columns, w->look->ascii);
+    text_done(&safe);
 }
 
 /* One line where it fits, else two. */
@@ -431,7 +436,7 @@ static void put_head(const struct waterfall *w, struct text *out)
     look_begin(w->look, &left, ROLE_HEADING);
     text_outside(&left, row->method, w->look->ascii);
     text_char(&left, ' ');
-    text_outside(&left, row->url, w->look->ascii);
+    put_limited(w, &left, row->url);
     look_end(w->look, &left, ROLE_HEADING);
     put_result(w, &left);
 
@@ -463,9 +468,12 @@ static void put_failure(const struct waterfall *w, struct text *out)
     if (!w->request->row.failed)
         return;
     struct text words = {0};
+    struct text cut = {0};
     words_failure(&words, &w->request->row, w->look->ascii);
-    look_puts(w->look, out, ROLE_BAD, text_string(&words));
+    text_cut(&cut, text_string(&words), HEAD_LINES_MOST * w->look->columns, w->look->ascii);
+    look_puts(w->look, out, ROLE_BAD, text_string(&cut));
     text_char(out, '\n');
+    text_done(&cut);
     text_done(&words);
 }
 

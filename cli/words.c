@@ -6,6 +6,7 @@
 #include <netphase/text.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct word {
     const char *code, *words;
@@ -35,9 +36,7 @@ const char *words_new_because(const char *code)
 static void put_duration(struct text *out, int64_t duration_ns, bool ascii)
 {
     char duration[32];
-    size_t from = out->length;
     text_outside(out, np_duration_text(duration_ns, duration, sizeof duration), ascii);
-    text_tie(out, from);
 }
 
 /* "; " between parts. */
@@ -166,7 +165,7 @@ static bool speaks_for_itself(const char *key)
 {
     static const char *const keys[] = {"server", "address", "addresses", "remote",  "transport",
                                        "rcode",  "result",  "proxies",   "version", "error",
-                                       "reason", "url",     "alpn"};
+                                       "reason", "url",     "alpn",      "errno"};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         if (strcmp(key, keys[i]) == 0)
             return true;
@@ -202,7 +201,6 @@ static void put_list(struct text *out, const char *value, bool ascii)
 
 static void put_member(struct text *out, const struct json_member *member, bool ascii)
 {
-    size_t from = out->length;
     bool is_number = member->kind == 'n';
     long long number = is_number ? strtoll(member->value, NULL, 10) : 0;
     if (is_number && ends_in(member->key, "_ns")) {
@@ -211,21 +209,18 @@ static void put_member(struct text *out, const struct json_member *member, bool 
     } else if (is_number && ends_in(member->key, "_bytes")) {
         put_key(out, member->key, 6, ascii);
         size_people(out, number);
-        text_tie(out, from);
     } else if (is_number && ends_in(member->key, "_s")) {
         put_key(out, member->key, 2, ascii);
         text_print(out, "%lld s", number);
-        text_tie(out, from);
     } else if (is_number && ends_in(member->key, "_ms")) {
         put_key(out, member->key, 3, ascii);
         text_print(out, "%lld ms", number);
-        text_tie(out, from);
     } else if (is_number && strcmp(member->key, "errno") == 0) {
         text_outside(out, number > 0 && number < 4096 ? strerror((int)number) : member->value,
                      ascii);
     } else if (member->kind == 'b') {
         put_key(out, member->key, 0, ascii);
-        out->length--; /* the key alone says it */
+        out->data[--out->length] = '\0'; /* the key alone says it */
     } else {
         if (!speaks_for_itself(member->key))
             put_key(out, member->key, 0, ascii);
@@ -256,12 +251,93 @@ static void put_detail(struct text *out, const char *detail, bool ascii)
     }
 }
 
-void words_span(struct text *out, const np_span *span, bool ascii)
+/* What goes without saying in a lookup or a query: it is what nearly all of them have, or what the
+ * outcome says already. */
+static bool is_usual(const struct json_member *member, const np_span *span)
 {
-    text_outside(out, span->name, ascii);
+    static const struct {
+        const char *key, *value;
+    } usual[] = {
+        {"source",    "dns"},
+        {"transport", "udp"},
+        {"attempt",   "1"  }
+    };
+    for (size_t i = 0; i < sizeof usual / sizeof usual[0]; i++)
+        if (strcmp(member->key, usual[i].key) == 0)
+            return strcmp(member->value, usual[i].value) == 0;
+    if (strcmp(member->key, "rcode") == 0)
+        return strcasecmp(member->value, span->outcome) == 0 ||
+               (strcmp(span->outcome, "nodata") == 0 && strcmp(member->value, "NOERROR") == 0);
+    return strcmp(member->key, "answered_bytes") == 0;
+}
+
+static void put_blank(struct text *out)
+{
+    if (out->length > 0)
+        text_char(out, ' ');
+}
+
+/* "127.0.0.1:53 NOERROR ttl 60 s → 10.0.0.7": whom it asked, how it ended, what came. */
+static void put_answer(struct text *out, const np_span *span, bool ascii)
+{
+    struct text facts = {0};
+    struct text addresses = {0};
+    struct json_member member;
+    for (const char *detail = span->detail; json_member_next(&detail, &member);) {
+        if (says_nothing(&member) || is_usual(&member, span))
+            continue;
+        if (strcmp(member.key, "server") == 0) {
+            put_blank(out);
+            put_member(out, &member, ascii);
+        } else if (strcmp(member.key, "addresses") == 0) {
+            put_member(&addresses, &member, ascii);
+        } else {
+            put_blank(&facts);
+            if (strcmp(member.key, "source") == 0)
+                text_outside(&facts, member.value, ascii);
+            else
+                put_member(&facts, &member, ascii);
+        }
+    }
     if (span->outcome[0] && strcmp(span->outcome, "ok") != 0) {
-        if (out->length > 0)
-            text_char(out, ' ');
+        put_blank(out);
+        text_outside(out, span->outcome, ascii);
+    }
+    if (facts.length > 0) {
+        put_blank(out);
+        text_puts(out, text_string(&facts));
+    }
+    if (addresses.length > 0) {
+        text_puts(out, ascii ? " -> " : " → ");
+        text_puts(out, text_string(&addresses));
+    }
+    text_done(&facts);
+    text_done(&addresses);
+}
+
+/* A query is named "A api.example"; below the lookup of that name "A" is enough. */
+static void put_name(struct text *out, const np_span *span, const np_span *parent, bool ascii)
+{
+    const char *host = strchr(span->name, ' ');
+    if (!parent || !host || strcmp(host + 1, parent->name) != 0) {
+        text_outside(out, span->name, ascii);
+        return;
+    }
+    struct text type = {0};
+    text_add(&type, span->name, (size_t)(host - span->name));
+    text_outside(out, text_string(&type), ascii);
+    text_done(&type);
+}
+
+void words_span(struct text *out, const np_span *span, const np_span *parent, bool ascii)
+{
+    put_name(out, span, parent, ascii);
+    if (strcmp(span->kind, "lookup") == 0 || strcmp(span->kind, "query") == 0) {
+        put_answer(out, span, ascii);
+        return;
+    }
+    if (span->outcome[0] && strcmp(span->outcome, "ok") != 0) {
+        put_blank(out);
         text_outside(out, span->outcome, ascii);
     }
     put_detail(out, span->detail, ascii);

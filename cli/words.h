@@ -15,7 +15,11 @@ const char *words_new_because(const char *code);
 void words_failure(struct text *out, const np_row *row, bool ascii);
 /* What stands behind a phase's bar. */
 void words_phase(struct text *out, const np_request_detail *request, np_phase phase, bool ascii);
-/* What stands behind a span's bar: its name, its outcome where it is not "ok", its details. */
-void words_span(struct text *out, const np_span *span, bool ascii);
+/*
+ * What stands behind a span's bar, the most telling first: its name, whom it asked, its outcome
+ * where it is not "ok", its details. `parent` is the span above it or NULL: what that one says
+ * already is left out.
+ */
+void words_span(struct text *out, const np_span *span, const np_span *parent, bool ascii);
 
 #endif

@@ -1,5 +1,6 @@
 /* Sends a workload through one context; see sender.h. */
 #include "sender.h"
+#include "text.h"
 #include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -81,11 +82,27 @@ static np_status set_header(np_request *request, const struct sender_header *hea
     return np_request_header_set(request, header->name, header->value, err);
 }
 
+/* Which of several URLs is wrong. */
+static void name_url(const char *url, np_error *err)
+{
+    enum { URL_SHOWN = 60 };
+    struct text named = {0};
+    text_print(&named, "'%.*s%s': %s", URL_SHOWN, url, strlen(url) > URL_SHOWN ? "..." : "",
+               err->text);
+    const size_t most = sizeof err->text - 1;
+    const size_t length = named.length < most ? named.length : most;
+    memcpy(err->text, text_string(&named), length);
+    err->text[length] = '\0';
+    text_done(&named);
+}
+
 static np_status make_request(const struct sender_options *options, size_t url, np_request **out,
                               np_error *err)
 {
     np_request *request = NULL;
     np_status status = np_request_create(options->context, options->urls[url], &request, err);
+    if (status == NP_E_ARGUMENT)
+        name_url(options->urls[url], err);
     if (!status)
         status = np_request_set_method(request, options->method, err);
     if (!status)

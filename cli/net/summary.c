@@ -1,9 +1,12 @@
 /* What `record` prints at the end; see summary.h. Everything but the gate's line comes from the
  * trace. */
 #include "summary.h"
+#include "memory.h"
 #include "message.h"
 #include "output.h"
+#include "report_view.h"
 #include <netphase/report.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* "setup p50 212 ms  p95 601 ms" */
@@ -19,51 +22,63 @@ static void add_figures(struct text *out, const char *name, const np_figures *fi
                np_duration_text(figures->p95_ns, p95, sizeof p95));
 }
 
-static void add_group(const struct call *call, struct text *out, const np_report_group *group,
-                      int url_cells)
+/* A URL's line in pieces, so that those of several URLs stand below each other. */
+enum { URL, REQUESTS, SETUP, TOTAL, PIECES };
+struct summary_line {
+    struct text pieces[PIECES];
+};
+
+static void fill_line(const struct call *call, const np_report_group *group,
+                      struct summary_line *line)
 {
-    struct text url = {0};
-    text_outside(&url, group->by[0] ? group->by[0] : "–", call->out.ascii);
-    text_left(out, text_string(&url), url_cells);
-    text_done(&url);
-    text_puts(out, "    ");
-    text_thousands(out, group->requests);
-    text_print(out, " request%s", group->requests == 1 ? "" : "s");
+    struct text *requests = &line->pieces[REQUESTS];
+    text_outside(&line->pieces[URL], group->by[0] ? group->by[0] : "–", call->out.ascii);
+    text_thousands(requests, group->requests);
+    text_puts(requests, group->requests == 1 ? " request" : " requests");
     if (group->failed > 0) {
-        text_puts(out, ", ");
-        text_thousands(out, group->failed);
-        text_puts(out, " failed");
+        text_puts(requests, ", ");
+        look_begin(&call->out, requests, ROLE_BAD);
+        text_thousands(requests, group->failed);
+        text_puts(requests, " failed");
+        look_end(&call->out, requests, ROLE_BAD);
     }
-    text_puts(out, "    ");
-    add_figures(out, "setup", &group->setup);
-    text_puts(out, "    ");
-    add_figures(out, "total", &group->total);
-    text_puts(out, "\n");
+    add_figures(&line->pieces[SETUP], "setup", &group->setup);
+    add_figures(&line->pieces[TOTAL], "total", &group->total);
 }
 
-/* The two phases with the largest shares of the summed set-up, where they are worth a word. */
-static void add_setup_shares(struct text *out, const np_report_group *all)
+static int widest(const struct summary_line *lines, size_t count, int piece)
 {
-    int first = -1;
-    int second = -1;
-    if (all->setup.sum_ns <= 0)
-        return;
-    for (int i = NP_PHASE_QUEUE; i <= NP_PHASE_TLS; i++) {
-        if (first < 0 || all->phases[i].sum_ns > all->phases[first].sum_ns) {
-            second = first;
-            first = i;
-        } else if (second < 0 || all->phases[i].sum_ns > all->phases[second].sum_ns) {
-            second = i;
+    int cells = 0;
+    for (size_t i = 0; i < count; i++) {
+        const int width = text_width(text_string(&lines[i].pieces[piece]));
+        cells = width > cells ? width : cells;
+    }
+    return cells;
+}
+
+/* One line a URL; two on a terminal that is too narrow for one. */
+static void add_urls(const struct call *call, const np_report *report, struct text *out)
+{
+    static const char between[] = "    ";
+    struct summary_line *lines = xcalloc(report->group_count + 1, sizeof *lines);
+    int cells[PIECES];
+    int width = (PIECES - 1) * (int)strlen(between);
+    for (size_t i = 0; i < report->group_count; i++)
+        fill_line(call, &report->groups[i], &lines[i]);
+    for (int piece = 0; piece < PIECES; piece++)
+        width += cells[piece] = widest(lines, report->group_count, piece);
+    const bool breaks = call->out.is_terminal && width > call->out.columns;
+
+    for (size_t i = 0; i < report->group_count; i++) {
+        for (int piece = 0; piece < PIECES; piece++) {
+            const char *words = text_string(&lines[i].pieces[piece]);
+            const bool ends = piece == TOTAL || (breaks && piece == REQUESTS);
+            text_left(out, words, ends || (breaks && piece == URL) ? 0 : cells[piece]);
+            text_puts(out, !ends ? between : piece == TOTAL ? "\n" : "\n  ");
+            text_done(&lines[i].pieces[piece]);
         }
     }
-    const double setup = (double)all->setup.sum_ns;
-    const double first_share = (double)all->phases[first].sum_ns / setup;
-    const double second_share = (double)all->phases[second].sum_ns / setup;
-    text_print(out, "\nMost of the set-up is %s (%.0f %%)", np_phase_name((np_phase)first),
-               first_share * 100);
-    if (second_share >= 0.1)
-        text_print(out, " and %s (%.0f %%)", np_phase_name((np_phase)second), second_share * 100);
-    text_puts(out, ".\n");
+    free(lines);
 }
 
 /* Why the last failed request failed: the first thing one asks. */
@@ -85,30 +100,69 @@ static void add_last_failure(const struct call *call, np_store *store, int64_t r
     np_filter_free(filter);
 }
 
-static void add_next(struct text *out, const char *path, int64_t run_id, uint64_t runs)
+/* A file's name as one types it at a shell. */
+static void put_shell_word(struct text *out, const char *word)
 {
-    const bool usual = strcmp(path, trace_path_or(NULL)) == 0;
-    const char *file = usual ? "" : " ";
-    const char *name = usual ? "" : path;
-    text_print(out, "trace: %s, run %lld      next: netphase report%s%s", path, (long long)run_id,
-               file, name);
-    if (runs > 1)
-        text_print(out, " --run %lld", (long long)run_id);
-    text_print(out, " · netphase show%s%s\n", file, name);
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./-+=:,@%";
+    if (word[0] == '-')
+        text_puts(out, "./"); /* no option */
+    if (word[strspn(word, plain)] == '\0') {
+        text_puts(out, word);
+        return;
+    }
+    text_char(out, '\'');
+    for (const char *at = word; *at; at++) {
+        if (*at == '\'')
+            text_puts(out, "'\\''");
+        else
+            text_char(out, *at);
+    }
+    text_char(out, '\'');
 }
 
-static int widest_url(const struct call *call, const np_report *report)
+/* Where it all is, and what to type next. */
+static void add_next(const struct call *call, const char *path, int64_t run_id, uint64_t runs,
+                     struct text *out)
 {
-    int widest = 0;
-    for (size_t i = 0; i < report->group_count; i++) {
-        struct text url = {0};
-        text_outside(&url, report->groups[i].by[0] ? report->groups[i].by[0] : "–",
-                     call->out.ascii);
-        const int cells = text_width(text_string(&url));
-        widest = cells > widest ? cells : widest;
-        text_done(&url);
+    struct text word = {0};
+    struct text trace = {0};
+    struct text next = {0};
+    if (strcmp(path, trace_path_or(NULL)) != 0) { /* not the one that is read without a name */
+        text_char(&word, ' ');
+        put_shell_word(&word, path);
     }
-    return widest;
+    text_puts(&trace, "trace: ");
+    text_outside(&trace, path, call->out.ascii);
+    text_print(&trace, ", run %lld", (long long)run_id);
+    text_puts(&next, "next: netphase report");
+    if (runs > 1)
+        text_print(&next, " --run %lld", (long long)run_id);
+    text_outside(&next, text_string(&word), call->out.ascii);
+    text_puts(&next, " · netphase show");
+    text_outside(&next, text_string(&word), call->out.ascii);
+
+    const int width = text_width(text_string(&trace)) + 6 + text_width(text_string(&next));
+    text_puts(out, text_string(&trace));
+    text_puts(out, call->out.is_terminal && width > call->out.columns ? "\n" : "      ");
+    text_puts(out, text_string(&next));
+    text_puts(out, "\n");
+    text_done(&word);
+    text_done(&trace);
+    text_done(&next);
+}
+
+/* The answer in one sentence: the one of `report`. */
+static void add_verdict(const struct call *call, const np_report *all, struct text *out)
+{
+    struct text verdict = {0};
+    report_verdict(all, &verdict);
+    text_char(out, '\n');
+    if (verdict.length > 0) {
+        text_wrap(out, text_string(&verdict), 0, 0, call->out.columns);
+        text_char(out, '\n');
+    }
+    text_done(&verdict);
 }
 
 static np_status build(struct call *call, np_store *store, const char *path, int64_t run_id,
@@ -129,17 +183,14 @@ static np_status build(struct call *call, np_store *store, const char *path, int
     if (!status)
         status = np_store_info_get(store, false, &info, err);
     if (!status) {
-        const int cells = widest_url(call, urls);
-        for (size_t i = 0; i < urls->group_count; i++)
-            add_group(call, out, &urls->groups[i], cells);
+        add_urls(call, urls, out);
         if (all->failed > 0)
             add_last_failure(call, store, run_id, out);
-        if (all->group_count > 0)
-            add_setup_shares(out, &all->groups[0]);
+        add_verdict(call, all, out);
         if (all->dropped > 0)
             text_print(out, "%llu events were lost: the figures are not complete\n",
                        (unsigned long long)all->dropped);
-        add_next(out, path, run_id, info->run_count);
+        add_next(call, path, run_id, info->run_count, out);
     }
     np_store_info_free(info);
     np_report_free(all);

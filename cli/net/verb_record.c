@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 enum { TICK_MS = 100, TICK_ANNOUNCING_MS = 10 };
+#define DURATION_MOST_NS (INT64_C(30) * 86400 * 1000000000) /* 30 days */
 
 struct record_args {
     int64_t requests;
@@ -65,7 +66,7 @@ static const struct verb_option option_table[] = {
      .help = "requests to each URL", .fallback = "1", OPTION_FIELD(struct record_args, requests)},
     {.name = "concurrency", .letter = 'c', .type = OPTION_INT,  .argument = "N", .low = 1, .high = 10000,
      .help = "how many at once; also the limit of connections to one host", .fallback = "1", OPTION_FIELD(struct record_args, concurrency)},
-    {.name = "duration",    .letter = 'D', .type = OPTION_DURATION, .argument = "TIME", .low = 1000000, .high = INT64_MAX / 2,
+    {.name = "duration",    .letter = 'D', .type = OPTION_DURATION, .argument = "TIME", .low = 1000000, .high = DURATION_MOST_NS,
      .help = "keep sending for that long instead of --requests", OPTION_FIELD(struct record_args, duration_ns)},
     {.name = "rate",        .type = OPTION_REAL, .argument = "N", .high = 1000000,
      .help = "N requests a second, started on schedule: a late response delays no later start", OPTION_FIELD(struct record_args, rate)},
@@ -79,7 +80,7 @@ static const struct verb_option option_table[] = {
      .help = "method to send, without a body", .fallback = "GET", OPTION_FIELD(struct record_args, method)},
     {.name = "header",      .letter = 'H', .type = OPTION_LIST, .argument = "'NAME: VALUE'",
      .help = "a header field; repeatable", OPTION_FIELD(struct record_args, headers)},
-    {.name = "timeout",     .type = OPTION_DURATION, .argument = "TIME", .low = 1000000, .high = INT64_MAX / 2,
+    {.name = "timeout",     .type = OPTION_DURATION, .argument = "TIME", .low = 1000000, .high = DURATION_MOST_NS,
      .help = "limit of a whole request", .fallback = "100s", OPTION_FIELD(struct record_args, timeout_ns)},
 
     {.section = "The way there"},
@@ -97,7 +98,7 @@ static const struct verb_option option_table[] = {
      .help = "connect to HOST2:PORT2 instead of HOST:PORT; repeatable", .fallback = "$NETPHASE_CONNECT_TO", OPTION_FIELD(struct record_args, connect_to)},
     {.name = "dns-server",  .type = OPTION_TEXT, .argument = "ADDR[:PORT]",
      .help = "ask this DNS server; several separated by commas", .fallback = "$NETPHASE_DNS_SERVER, resolv.conf", OPTION_FIELD(struct record_args, dns_servers)},
-    {.name = "connect-timeout", .type = OPTION_DURATION, .argument = "TIME", .low = 1000000, .high = INT64_MAX / 2,
+    {.name = "connect-timeout", .type = OPTION_DURATION, .argument = "TIME", .low = 1000000, .high = DURATION_MOST_NS,
      .help = "limit from the first lookup until the connection is ready", .fallback = "30s", OPTION_FIELD(struct record_args, connect_timeout_ns)},
 
     {.section = "The trace"},
@@ -224,14 +225,16 @@ static np_status open_trace(struct run *run, np_error *err)
     return NP_OK;
 }
 
-static np_status open_context(struct run *run, np_error *err)
+/* `trace`: NULL for one that only looks at what was typed. */
+static np_status open_context(const struct run *run, np_trace *trace, np_context **out,
+                              np_error *err)
 {
     static const char *const ca_variables[] = {"CURL_CA_BUNDLE", "SSL_CERT_FILE", NULL};
     static const char *const path_variables[] = {"SSL_CERT_DIR", NULL};
     static const char *const dns_variables[] = {"NETPHASE_DNS_SERVER", NULL};
     const struct record_args *args = run->args;
     np_context_options options = NP_CONTEXT_OPTIONS_INIT;
-    options.trace = run->trace;
+    options.trace = trace;
     options.connection_limit = (uint32_t)args->concurrency;
     options.connect_timeout_ns = args->connect_timeout_ns;
     options.ca_file = first_set(args->ca_file, ca_variables);
@@ -243,14 +246,14 @@ static np_status open_context(struct run *run, np_error *err)
     options.resolve_count = args->resolve.count;
     options.connect_to = run->connect_to;
     options.connect_to_count = run->connect_to_count;
-    return np_context_create(&options, &run->context, err);
+    return np_context_create(&options, out, err);
 }
 
-static struct sender_options sender_options(const struct run *run)
+static struct sender_options sender_options(const struct run *run, np_context *context)
 {
     const struct record_args *args = run->args;
     return (struct sender_options){
-        .context = run->context,
+        .context = context,
         .urls = (const char *const *)run->call->operands,
         .method = args->method,
         .headers = run->headers,
@@ -266,6 +269,20 @@ static struct sender_options sender_options(const struct run *run)
                        .rate = args->rate,
                        },
     };
+}
+
+/* Whether everything that was typed can be sent, before a trace is made or gets a run. */
+static int check_requests(const struct run *run)
+{
+    np_error err = {0};
+    np_context *context = NULL;
+    np_status status = open_context(run, NULL, &context, &err);
+    if (!status) {
+        const struct sender_options options = sender_options(run, context);
+        status = sender_check(&options, &err);
+    }
+    np_context_free(context);
+    return status ? message_failure(run->call, &err) : EXIT_DONE;
 }
 
 /* What shows how far the run is reads the trace: only where someone looks. */
@@ -397,9 +414,7 @@ static int exit_status_of(const struct run *run)
 static int send_and_store(struct run *run)
 {
     np_error err = {0};
-    const struct sender_options options = sender_options(run);
-    if (sender_check(&options, &err))
-        return message_failure(run->call, &err);
+    const struct sender_options options = sender_options(run, run->context);
     run->sender = sender_start(&options);
     if (!run->sender)
         return message_failure(
@@ -413,6 +428,13 @@ static int send_and_store(struct run *run)
         return exit_of(status ? status : finished);
     }
     return EXIT_DONE;
+}
+
+static int check_output(const struct run *run)
+{
+    if (strcmp(run->path, "-") != 0)
+        return EXIT_DONE;
+    return message_usage(run->call, "a trace cannot be written to standard output; name a file");
 }
 
 static int check_progress_fd(const struct run *run)
@@ -430,16 +452,23 @@ static int record(struct run *run)
     np_error err = {0};
     int exit_status = take_headers(run);
     if (!exit_status)
+        exit_status = check_output(run);
+    if (!exit_status)
         exit_status = check_progress_fd(run);
+    take_connect_to(run);
+    if (!exit_status)
+        exit_status = check_requests(run);
     if (exit_status)
         return exit_status;
-    take_connect_to(run);
 
-    if (open_trace(run, &err) || open_context(run, &err) || open_follower(run, &err))
+    if (open_trace(run, &err) || open_context(run, run->trace, &run->context, &err) ||
+        open_follower(run, &err))
         return message_failure(run->call, &err);
     exit_status = send_and_store(run);
-    if (exit_status == EXIT_USAGE || exit_status == EXIT_UNREADABLE)
+    if (exit_status == EXIT_UNREADABLE)
         return exit_status;
+    if (interrupted && !exit_status)
+        message_note(run->call, "interrupted: what was sent until then is in the trace");
 
     const int printed =
         summary_print(run->call, run->path, run->run_id, &run->counts, run->args->fail);

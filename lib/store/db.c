@@ -31,10 +31,17 @@
 
 /* ------------------------------------------------------------------------------------------------------------ errors */
 
-static const char *file_of(sqlite3 *db)
+/* The path of a connection that is open; "" when there is none. */
+static const char *path_of(sqlite3 *db)
 {
     const char *path = db ? sqlite3_db_filename(db, "main") : NULL;
-    if (!path || !*path)
+    return path ? path : "";
+}
+
+static const char *file_of(sqlite3 *db)
+{
+    const char *path = path_of(db);
+    if (!*path)
         return "the trace";
     const char *slash = strrchr(path, '/');
     return slash ? slash + 1 : path;
@@ -59,8 +66,6 @@ static const struct {
      "cannot be opened: no permission for the file or its folder"                            },
     {SQLITE_IOERR,     NP_E_OUTPUT,    NP_E_INPUT,
      "cannot be read or written: the disk answers with an error"                             },
-    {SQLITE_CORRUPT,   NP_E_INPUT,     NP_E_INPUT,
-     "is damaged: save what is left with 'sqlite3 FILE .recover'"                            },
     {SQLITE_NOTADB,    NP_E_INPUT,     NP_E_INPUT,     "is not a trace: it is no SQLite file"},
     {SQLITE_INTERRUPT, NP_E_CANCELED,  NP_E_CANCELED,  "was left: the question was cancelled"},
     {SQLITE_NOMEM,     NP_E_NO_MEMORY, NP_E_NO_MEMORY, "needs more memory than there is"     },
@@ -68,11 +73,26 @@ static const struct {
      "is damaged: a value in it is longer than any of ours"                                  },
 };
 
+np_status np_db_fail_damaged(np_error *err, const char *path, int code, const char *cause)
+{
+    enum { PATH_SHOWN = 90 }; /* a longer one would leave no room for what to do with it */
+    const size_t length = strlen(path);
+    const char *slash = strrchr(path, '/');
+    return np_fail_layer(err, NP_E_INPUT, "sqlite", code, cause,
+                         "%.40s is damaged: save what is left with 'sqlite3 %s .recover'",
+                         slash    ? slash + 1
+                         : length ? path
+                                  : "the trace",
+                         length && length <= PATH_SHOWN ? path : "FILE");
+}
+
 np_status np_db_fail(np_error *err, sqlite3 *db, int rc, int writing, const char *what)
 {
     const int extended = db ? sqlite3_extended_errcode(db) : rc;
     const int code = (extended & 0xff) == (rc & 0xff) ? extended : rc;
     const char *cause = db ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
+    if ((rc & 0xff) == SQLITE_CORRUPT)
+        return np_db_fail_damaged(err, path_of(db), code, cause);
     for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++)
         if (failures[i].rc == (rc & 0xff))
             return np_fail_layer(err, writing ? failures[i].writing : failures[i].reading, "sqlite",
@@ -240,8 +260,27 @@ static bool has_wal(const char *path)
 static bool needs_immutable(const np_error *err, const char *path)
 {
     const int code = err->code & 0xff;
-    return (code == SQLITE_CANTOPEN || code == SQLITE_READONLY) && access(path, R_OK) == 0 &&
-           !has_wal(path);
+    return (code == SQLITE_CANTOPEN || code == SQLITE_READONLY) && access(path, R_OK) == 0;
+}
+
+/* A file that may not be written, or lies where nothing may be made. What its write-ahead log holds
+   cannot be seen without SQLite's shared memory, which needs a folder to write in. */
+static np_status open_immutable(const char *path, int64_t lock_wait_ns, sqlite3 **out,
+                                np_error *err)
+{
+    if (has_wal(path))
+        return np_fail(err, NP_E_INPUT,
+                       "%.60s is in use or was not closed, and you may not write in its folder: "
+                       "copy it and its -wal to another",
+                       path);
+    np_textbuf name;
+    np_textbuf_init(&name, 4 * PATH_MAX);
+    np_status status = immutable_name(path, &name)
+                           ? open_connection(name.text, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI,
+                                             lock_wait_ns, out, err)
+                           : np_fail(err, NP_E_NO_MEMORY, "no memory to open %s", path);
+    np_textbuf_done(&name);
+    return status ? status : check_version(*out, path, err);
 }
 
 static np_status open_read(const char *path, int64_t lock_wait_ns, sqlite3 **out, np_error *err)
@@ -256,6 +295,8 @@ static np_status open_read(const char *path, int64_t lock_wait_ns, sqlite3 **out
     if (!S_ISREG(info.st_mode) || info.st_size == 0)
         return np_fail(err, NP_E_INPUT, "%s is not a trace: it is %s", path,
                        S_ISREG(info.st_mode) ? "empty" : "no regular file");
+    if (access(path, R_OK) != 0)
+        return np_fail_os(err, NP_E_INPUT, errno, "%s cannot be read", path);
 
     np_error first = {0};
     np_status status = open_connection(path, SQLITE_OPEN_READWRITE, lock_wait_ns, out, &first);
@@ -266,15 +307,7 @@ static np_status open_read(const char *path, int64_t lock_wait_ns, sqlite3 **out
     if (status && needs_immutable(&first, path)) {
         np_db_close(*out);
         *out = NULL;
-        np_textbuf name;
-        np_textbuf_init(&name, 4 * PATH_MAX);
-        status = immutable_name(path, &name)
-                     ? open_connection(name.text, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI,
-                                       lock_wait_ns, out, &first)
-                     : np_fail(&first, NP_E_NO_MEMORY, "no memory to open %s", path);
-        np_textbuf_done(&name);
-        if (!status)
-            status = check_version(*out, path, &first);
+        status = open_immutable(path, lock_wait_ns, out, &first);
     }
     if (status && err)
         *err = first;
@@ -299,6 +332,14 @@ static np_status make_file(const char *path, bool *made, np_error *err)
     return NP_OK;
 }
 
+/* SQLite was not let: it tells so only when something is written to a file it opened to read. */
+static bool is_refusal(const np_error *err)
+{
+    const int code = err->code & 0xff;
+    return err->layer && strcmp(err->layer, "sqlite") == 0 &&
+           (code == SQLITE_CANTOPEN || code == SQLITE_READONLY || code == SQLITE_PERM);
+}
+
 static np_status open_write(const char *path, int64_t lock_wait_ns, sqlite3 **out, np_error *err)
 {
     bool made;
@@ -317,8 +358,9 @@ static np_status open_write(const char *path, int64_t lock_wait_ns, sqlite3 **ou
         status = np_schema_upgrade(*out, &first);
     if (!status)
         status = np_db_exec(*out, "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = 0", &first);
-    if (status && status == NP_E_INPUT && (first.code & 0xff) == SQLITE_CANTOPEN)
-        status = first.status = NP_E_OUTPUT;
+    if (status == NP_E_INPUT && is_refusal(&first))
+        status = np_fail_layer(&first, NP_E_OUTPUT, "sqlite", first.code, NULL,
+                               "%s cannot be written: no permission for it or its folder", path);
     if (status && made && status == NP_E_OUTPUT && (first.code & 0xff) != SQLITE_BUSY)
         (void)unlink(path); /* ours, and without a schema; leaves nothing behind */
     if (status && err)

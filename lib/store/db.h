@@ -29,6 +29,8 @@ void np_db_close(sqlite3 *db); /* NULL allowed */
    -> NP_E_INPUT; INTERRUPT -> NP_E_CANCELED; NOMEM -> NP_E_NO_MEMORY. layer "sqlite", code the
    extended result code. */
 np_status np_db_fail(np_error *err, sqlite3 *db, int rc, int writing, const char *what);
+/* NP_E_INPUT for a file that is damaged, with what saves the rest of it; `path` "": not known. */
+np_status np_db_fail_damaged(np_error *err, const char *path, int code, const char *cause);
 
 np_status np_db_exec(sqlite3 *db, const char *sql, np_error *err);
 np_status np_db_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out, np_error *err);

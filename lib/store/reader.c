@@ -214,9 +214,7 @@ static np_status quick_check(np_store *store, np_error *err)
     if (rc != SQLITE_ROW)
         status = np_db_fail(err, store->db, rc, 0, "it cannot be checked");
     else if (!says || strcmp(says, "ok") != 0)
-        status = np_fail_layer(err, NP_E_INPUT, "sqlite", SQLITE_CORRUPT, says,
-                               "%s is damaged: save what is left with 'sqlite3 FILE .recover'",
-                               store->path);
+        status = np_db_fail_damaged(err, store->path, SQLITE_CORRUPT, says);
     (void)sqlite3_finalize(check); /* repeats the failure of the step */
     return status;
 }

@@ -423,7 +423,7 @@ Test(programs, show_draws_one_request_and_the_last_one_by_itself)
     cr_expect_eq(o.status, 0, "%s", o.told);
     cr_expect_not_null(strstr(o.out, "#1  GET https://api.example/v1/items  →  200  h2  1.3 kB"),
                        "%s", o.out);
-    cr_expect_not_null(strstr(o.out, "AAAA api.example nodata: 192.0.2.53:53"), "%s", o.out);
+    cr_expect_not_null(strstr(o.out, "AAAA 192.0.2.53:53 nodata"), "%s", o.out);
     cr_expect_not_null(strstr(o.out, "first to this origin"), "%s", o.out);
     done(&o);
     o = run("show t.db");
@@ -520,4 +520,162 @@ Test(programs, info_rebuilds_what_is_derived)
     o = run("report --format json --by none t.db");
     json_is(o.out, "$.groups[0].requests", "40");
     done(&o);
+}
+
+/* ------------------------------------------------------------------------------------- record's beginnings and ends */
+
+/* A trace gets a run only when something can be sent. */
+Test(programs, record_looks_at_everything_before_it_opens_the_trace)
+{
+    static const struct {
+        const char *arguments;
+        int status;
+        const char *told;
+    } calls[] = {
+        {"record -o new.db http://127.0.0.1:1/ example",              2, "'example': the URL has no scheme"    },
+        {"record -o new.db -H 'X: 1' -H nothing http://127.0.0.1:1/", 2, "expected 'NAME: VALUE'"              },
+        {"record -o new.db -H 'a b: 1' http://127.0.0.1:1/",          2, "is no header name"                   },
+        {"record -o new.db --resolve x http://127.0.0.1:1/",          2, "is not HOST:PORT:ADDR"               },
+        {"record -o new.db --dns-server x http://127.0.0.1:1/",       2, "is not ADDR or ADDR:PORT"            },
+        {"record -o new.db --progress-fd 9 http://127.0.0.1:1/ 9>&-", 2, "descriptor 9"                        },
+        {"record -o new.db --cacert none.pem https://127.0.0.1:1/",   4, "none.pem cannot be read"             },
+        {"record -o - http://127.0.0.1:1/",                           2, "cannot be written to standard output"},
+    };
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        fails(calls[i].arguments, calls[i].status, calls[i].told);
+        cr_expect_neq(access("new.db", F_OK), 0, "%s made a trace", calls[i].arguments);
+    }
+    cr_expect_neq(access("-", F_OK), 0);
+}
+
+Test(programs, record_ends_with_the_verdict_of_report_and_commands_to_paste)
+{
+    struct outcome o = run("record -q -n 3 -o \"it's a trace.db\" http://127.0.0.1:1/");
+    cr_expect_eq(o.status, 0, "%s", o.told);
+    cr_expect_not_null(strstr(o.out, "3 requests, 3 failed"), "%s", o.out);
+    cr_expect_not_null(strstr(o.out, "last failure: #3 cannot connect to 127.0.0.1 port 1"), "%s",
+                       o.out);
+    cr_expect_not_null(strstr(o.out, "netphase report 'it'\\''s a trace.db' · "), "%s", o.out);
+    char *verdict = strstr(o.out, "Set-up took ");
+    cr_assert_not_null(verdict, "%s", o.out);
+    *strchr(verdict, '\n') = '\0';
+    struct outcome report = run("report 'it'\\''s a trace.db'");
+    cr_expect_eq(report.status, 0, "%s", report.told);
+    cr_expect_not_null(strstr(report.out, verdict), "%s is not in %s", verdict, report.out);
+    done(&report);
+    done(&o);
+    o = run("record --fail -o f.db http://127.0.0.1:1/");
+    cr_expect_eq(o.status, 1, "%d", o.status);
+    cr_expect_not_null(strstr(o.told, "1 of 1 requests failed"), "%s", o.told);
+    done(&o);
+}
+
+/* ------------------------------------------------------------------------------------- locked, read-only */
+
+Test(programs, a_locked_trace_is_waited_for_and_then_exits_with_5)
+{
+    sqlite3 *db;
+    cr_assert_eq(sqlite3_open("t.db", &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    fails("info --rebuild t.db", 5, "t.db is locked by another program: try again");
+    struct outcome o = run("report t.db"); /* readers do not wait for a writer */
+    cr_expect_eq(o.status, 0, "%s", o.told);
+    done(&o);
+    sqlite3_close(db);
+}
+
+/* Whether programs can be run as a user who may write nothing here. */
+static bool can_be_nobody(void)
+{
+    char command[1024];
+    snprintf(command, sizeof command,
+             "setpriv --reuid 65534 --regid 65534 --clear-groups '%s' --version > /dev/null 2>&1",
+             NP_PROGRAM);
+    return geteuid() == 0 && system(command) == 0 && chmod(".", 0755) == 0;
+}
+
+static struct outcome run_as_nobody(const char *arguments)
+{
+    char command[2048];
+    snprintf(
+        command, sizeof command,
+        "{ setpriv --reuid 65534 --regid 65534 --clear-groups '%s' %s; } > out.txt 2> told.txt",
+        NP_PROGRAM, arguments);
+    const int status = system(command);
+    cr_assert(WIFEXITED(status), "%s", command);
+    return (struct outcome){WEXITSTATUS(status), read_file("out.txt", NULL),
+                            read_file("told.txt", NULL)};
+}
+
+static void fails_as_nobody(const char *arguments, int status, const char *told)
+{
+    struct outcome o = run_as_nobody(arguments);
+    cr_expect_eq(o.status, status, "%s: %d, %s", arguments, o.status, o.told);
+    cr_expect_not_null(strstr(o.told, told), "%s told: %s", arguments, o.told);
+    done(&o);
+}
+
+Test(programs, a_trace_where_one_may_not_write_is_read_or_refused_clearly)
+{
+    if (!can_be_nobody())
+        cr_skip_test("needs root and setpriv");
+    cr_assert_eq(chmod("t.db", 0644), 0);
+    static const char *const readers[] = {"report t.db", "show t.db 1", "info t.db"};
+    for (size_t i = 0; i < sizeof readers / sizeof readers[0]; i++) {
+        struct outcome o = run_as_nobody(readers[i]);
+        cr_expect_eq(o.status, 0, "%s: %s", readers[i], o.told);
+        cr_expect_not_null(strstr(o.out, i == 2 ? "integrity    ok" : "api.example"), "%s: %s",
+                           readers[i], o.out);
+        done(&o);
+    }
+    fails_as_nobody("info --rebuild t.db", 5, "t.db cannot be written");
+    fails_as_nobody("record -o t.db http://127.0.0.1:1/", 5, "t.db cannot be written");
+    fails_as_nobody("record -o new.db http://127.0.0.1:1/", 5, "new.db cannot be made");
+
+    /* A log that was not brought in, as after a crash: what it holds must not be passed over. */
+    sqlite3 *db;
+    cr_assert_eq(sqlite3_open("t.db", &db), SQLITE_OK);
+    cr_assert_eq(
+        sqlite3_exec(
+            db, "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE more (a)",
+            NULL, NULL, NULL),
+        SQLITE_OK);
+    cr_assert_eq(system("mkdir left && cp t.db t.db-wal left && chmod 644 left/*"), 0);
+    sqlite3_close(db);
+    fails_as_nobody("report left/t.db", 4, "copy it and its -wal to another");
+
+    cr_assert_eq(chmod("t.db", 0600), 0);
+    fails_as_nobody("report t.db", 4, "t.db cannot be read (Permission denied)");
+}
+
+/* ------------------------------------------------------------------------------------- texts from outside */
+
+/* Not UTF-8, control characters, a text that turns the line around, and a megabyte of it. */
+Test(programs, hostile_texts_change_nothing_but_their_own_cells)
+{
+    alter("t.db", "INSERT INTO text (id, value) VALUES (90001, "
+                  "CAST(X'2F1B5B324AE280AEFFFE7C613C623E2C2271220A3D636D6428290D' AS TEXT) || "
+                  "hex(zeroblob(500000)))");
+    alter("t.db", "UPDATE request SET path_id = 90001 WHERE id = 1");
+    alter("t.db", "UPDATE request SET error_id = 90001 WHERE id = 40");
+    static const char *const calls[] = {"report --by url t.db",
+                                        "report --by url --format markdown t.db",
+                                        "report --by url --format json t.db",
+                                        "show t.db 1",
+                                        "show --format json t.db 1",
+                                        "show t.db 40",
+                                        "show --format json t.db 40"};
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        struct outcome o = run("%s", calls[i]);
+        cr_expect_eq(o.status, 0, "%s: %s", calls[i], o.told);
+        cr_expect_null(strchr(o.out, '\033'), "%s", calls[i]);
+        cr_expect_null(strstr(o.out, "\xe2\x80\xae"), "%s", calls[i]);
+        cr_expect_null(strchr(o.out, '\r'), "%s", calls[i]);
+        if (strstr(calls[i], "json"))
+            json_is(o.out, "$.schema",
+                    strstr(calls[i], "show") ? "netphase.request/1" : "netphase.report/1");
+        else if (!strstr(calls[i], "markdown"))
+            cr_expect_lt(strlen(o.out), 40000, "%s: %zu bytes", calls[i], strlen(o.out));
+        done(&o);
+    }
 }

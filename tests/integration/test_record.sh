@@ -113,6 +113,8 @@ until_true 10 stop_grows || fail "nothing recorded before the interrupt"
 kill -INT "$recorder"
 wait "$recorder"
 equal "exit when interrupted" $? 130
+contains "what an interrupt leaves" "$(cat stop.out)" "interrupted: what was sent until then is in the trace"
+contains "the summary of an interrupted run" "$(cat stop.out)" "trace: stop.db, run 1"
 trace_is_sound stop.db
 
 done_ok

@@ -3,6 +3,7 @@
 #include "report_view.h"
 #include "sample_request.h"
 #include "waterfall.h"
+#include "words.h"
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,40 +110,35 @@ Test(cli_waterfall, spans_stand_below_their_phase_and_their_parent)
         "#118  GET https://api.example/v1/items  ->  200  h2  1.3 kB\n"
         "2026-11-23 12:04:29.118 UTC    total 533.7 ms, setup 411.9 ms\n"
         "\n"
-        "             0         100        200        300       400        500 ms    ms\n"
-        "queue        q                                                            0.10\n"
-        "proxy        pppppppppppppppppppppp                                     201.7    "
+        "             0        100       200      300       400      500       ms\n"
+        "queue        q                                                      0.10\n"
+        "proxy        pppppppppppppppppppp                                 201.7    "
         "http://px1.corp:3128\n"
-        "  pac_fetch  |                                                            0      "
-        "http://wpad.corp/wpad.dat skipped:\n"
-        "                                                                                 cached\n"
-        "  pac_eval   |--------------------|                                     199.8    lookups "
-        "3, script 1.2 ms\n"
-        "    lookup   |-------------------|                                      187.2    "
-        "api.example A timeout: 10.0.0.1:53,\n"
-        "                                                                                 attempt "
-        "2\n"
-        "dns                               d                                       1.10   1 query\n"
-        "  query                           |                                       1.00   A "
-        "px1.corp: 10.0.0.7, ttl 60 s\n"
-        "connect                           ccc                                    20.3    "
-        "10.0.0.7:3128; 2 attempts\n"
-        "  attempt                         |-|                                    20.1    "
-        "10.0.0.7:3128\n"
-        "  attempt                          ||                                    13.0    "
+        "  pac_fetch  |                                                      0      "
+        "http://wpad.corp/wpad.dat skipped: cached\n"
+        "  pac_eval   |------------------|                                 199.8    lookups 3, "
+        "script 1.2 ms\n"
+        "    lookup   |----------------|                                   187.2    api.example A "
+        "10.0.0.1:53 timeout attempt 2\n"
+        "dns                             d                                   1.10   1 query\n"
+        "  query                         |                                   1.00   A px1.corp ttl "
+        "60 s -> 10.0.0.7\n"
+        "connect                         ccc                                20.3    10.0.0.7:3128; "
+        "2 attempts\n"
+        "  attempt                       |-|                                20.1    10.0.0.7:3128\n"
+        "  attempt                        ||                                13.0    "
         "[2001:db8::7]:3128 abandoned\n"
-        "tunnel                              xxxx                                 20.9    "
+        "tunnel                            xxx                              20.9    "
         "http://px1.corp:3128\n"
-        "tls                                    tttttttttttttttttt               167.8    1.3, not "
+        "tls                                 ttttttttttttttttt             167.8    1.3, not "
         "resumed, h2\n"
-        "  verify                               |..............................    -      "
-        "unfinished\n"
-        "  ca_load                              |-----|                           61.0\n"
-        "send                                                     s                0.10\n"
-        "wait                                                     wwwwwwwwwwww   112.4\n"
-        "receive                                                              r    9.30   1.3 kB\n"
-        "gap                                                                       0.02   not "
-        "attributed to any phase\n"
+        "  verify                            |...........................    -      unfinished\n"
+        "  ca_load                           |-----|                        61.0\n"
+        "send                                                s               0.10\n"
+        "wait                                                wwwwwwwwwwww  112.4\n"
+        "receive                                                        r    9.30   1.3 kB\n"
+        "gap                                                                 0.02   not attributed "
+        "to any phase\n"
         "\n"
         "new connection 7 because: first to this origin, through http://px1.corp:3128        "
         "caller held 6.00 us\n");
@@ -163,19 +159,23 @@ Test(cli_waterfall, a_failure_is_told_in_words_and_made_harmless)
     text_done(&out);
 }
 
-/* No line is wider than the screen but those whose words cannot be broken; nothing is lost at any
- * width. */
+/* Every line of the waterfall is one line, and fits: words that have no room end in an ellipsis,
+ * the most telling ones first. */
 Test(cli_waterfall, lines_fit_from_80_columns_on)
 {
+    int lines = 0;
     for (int columns = 80; columns <= 240; columns += 5) {
         struct look look = {.columns = columns};
         struct text out = {0};
         waterfall_write(sample_request(), &look, &out);
-        cr_expect_not_null(strstr(text_string(&out), "10.0.0.1:53"));
+        cr_expect_not_null(strstr(text_string(&out), "A px1.corp ttl 60 s"));
         char *copy = strdup(text_string(&out));
         char *rest = copy;
-        for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n"))
+        int count = 0;
+        for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n"), count++)
             cr_expect_leq(text_width(line), columns, "%d: %s", columns, line);
+        lines = lines > 0 ? lines : count;
+        cr_expect_leq(count, lines, "%d columns: %d lines, were %d", columns, count, lines);
         free(copy);
         text_done(&out);
     }
@@ -208,6 +208,67 @@ Test(cli_waterfall, hostile_spans_are_drawn_without_harm)
     free(spans);
 }
 
+/* What a query asked and got, in the words of `words_span`. */
+static void assert_words(np_span span, const np_span *parent, const char *expected)
+{
+    struct text out = {0};
+    words_span(&out, &span, parent, false);
+    cr_expect_str_eq(text_string(&out), expected, "%s: %s", span.detail, text_string(&out));
+    text_done(&out);
+}
+
+Test(cli_waterfall, a_query_tells_whom_it_asked_and_what_came)
+{
+    const np_span lookup = {.kind = "lookup",
+                            .name = "origin.lab",
+                            .outcome = "ok",
+                            .detail = "{\"source\":\"dns\",\"addresses\":[\"127.0.0.1\",\"::1\"]}"};
+    assert_words(lookup, NULL, "origin.lab → 127.0.0.1, ::1");
+    np_span hosts = lookup;
+    hosts.detail = "{\"source\":\"hosts\",\"addresses\":[\"127.0.0.1\"]}";
+    assert_words(hosts, NULL, "origin.lab hosts → 127.0.0.1");
+
+    np_span query = {.kind = "query",
+                     .name = "A origin.lab",
+                     .outcome = "ok",
+                     .detail =
+                         "{\"server\":\"127.225.150.115:53\",\"transport\":\"udp\",\"attempt\":1,"
+                         "\"rcode\":\"NOERROR\",\"ttl_s\":60,\"addresses\":[\"127.0.0.1\"],"
+                         "\"answered_bytes\":44}"};
+    assert_words(query, &lookup, "A 127.225.150.115:53 NOERROR ttl 60 s → 127.0.0.1");
+    assert_words(query, NULL, "A origin.lab 127.225.150.115:53 NOERROR ttl 60 s → 127.0.0.1");
+    query.name = "AAAA other.lab"; /* a name the lookup did not ask for is told */
+    query.outcome = "nodata";
+    query.detail = "{\"server\":\"10.0.0.1:53\",\"transport\":\"tcp\",\"attempt\":2,"
+                   "\"rcode\":\"NOERROR\",\"truncated\":true}";
+    assert_words(query, &lookup, "AAAA other.lab 10.0.0.1:53 nodata tcp attempt 2 truncated");
+    query.name = "A origin.lab";
+    query.outcome = "failed";
+    query.detail = "{\"server\":\"10.0.0.1:53\",\"rcode\":\"SERVFAIL\"}";
+    assert_words(query, &lookup, "A 10.0.0.1:53 failed SERVFAIL");
+    query.outcome = "unfinished";
+    query.detail = "";
+    assert_words(query, &lookup, "A unfinished");
+}
+
+/* A URL of a megabyte takes four lines of the screen, not twelve thousand. */
+Test(cli_waterfall, long_texts_are_cut)
+{
+    enum { LONG = 1000000 };
+    char *url = malloc(LONG + 1);
+    memset(url, 'u', LONG);
+    url[LONG] = '\0';
+    np_request_detail request = *sample_failed();
+    request.row.url = request.row.error = url;
+    struct look look = {.columns = 80};
+    struct text out = {0};
+    waterfall_write(&request, &look, &out);
+    cr_expect_lt(out.length, 4000, "%zu bytes", out.length);
+    cr_expect_not_null(strstr(text_string(&out), "u…"));
+    text_done(&out);
+    free(url);
+}
+
 /* --------------------------------------------------------------------------------------------------
  * report */
 
@@ -221,7 +282,7 @@ Test(cli_report, table_has_units_shares_and_dashes)
         /* picture REPORT */
         "netphase.db · run 3 · 2026-11-23 12:04:26 … 12:04:31 UTC ·\n"
         "  200 requests, 1 failed · commit=4be1c09\n"
-        "Set-up took 71 % of the time, most of it tls (44 %) and proxy (31 %)\n"
+        "Set-up took 71 % of the time, mostly tls (44 %) and proxy (31 %)\n"
         "\n"
         "https://api.example:443 · GET · new connections · 192 requests, 1 failed\n"
         "  phase      n     min     p50     p95      p99      max ms  share of total\n"
