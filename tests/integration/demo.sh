@@ -19,11 +19,12 @@ must() {
     failed=1
 }
 
-# Median of a phase in column N of the last table is there, and not less than what was told: a delay is never early.
-# measured FILE PHASE COLUMN
+# Median of a phase in column N of the last table is there, and not less than what was told: a delay is never early. Only receive may be shorter
+# by SLACK ms: on a busy machine its first byte is looked at late and its last one is not.
+# measured FILE PHASE COLUMN [SLACK]
 measured() {
-    awk -v phase="$2" -v column="$3" '/^What the lab was told/ { on = 1 }
-        on && $1 == phase { found = 1; exit !($column ~ /^[0-9.]+$/ && $column + 0.5 >= $2) }
+    awk -v phase="$2" -v column="$3" -v slack="${4:-0.5}" '/^What the lab was told/ { on = 1 }
+        on && $1 == phase { found = 1; exit !($column ~ /^[0-9.]+$/ && $column + slack >= $2) }
         END { if (!found) exit 1 }' "$1"
 }
 
@@ -35,7 +36,7 @@ check() { # check HOW COMMAND…
     must "$how: dns" measured "$how.out" dns 3
     must "$how: wait, new" measured "$how.out" wait 3
     must "$how: wait, kept" measured "$how.out" wait 4
-    must "$how: receive" measured "$how.out" receive 3
+    must "$how: receive" measured "$how.out" receive 3 5
     must "$how: the report" grep -q 'new connections' "$how.out"
     must "$how: the commands are shown" grep -q '^\$ netphase record -n 3' "$how.err"
     [ $failed = 0 ] || cat "$how.out" "$how.err"
