@@ -3,7 +3,7 @@
  *
  * - Zero timers: TIMERFUNCTION only notes the time. libcurl asks for "now" after nearly every step;
  * a timer of the loop for that would be half of a request's cost. So after each batch it is called
- * as long as its time is due, and a timer is started for real waits only.
+ * as long as its time is due, within reason, and a timer is started for real waits only.
  * - Sticky registration: see connection.c. What libcurl wants beyond input is followed; REMOVE
  * means nothing but "not for output" unless the transfer is paused: then input stays unread, and
  * watching for it would spin.
@@ -15,6 +15,10 @@
 #include "fail.h"
 
 #define AT_ONCE 1 /* a time that is always due */
+
+/* A body that comes as fast as it is read makes libcurl ask for "now" for ever. What is still due
+ * after this time is a timer of the loop, so that deadlines, aborts and the others get their turn. */
+#define LONGEST_DRIVE_NS NP_NS_PER_MS
 
 static int on_timer(CURLM *multi, long wait_ms, void *user)
 {
@@ -84,15 +88,28 @@ void np_multi_free(np_engine *engine)
     engine->inside_curl--;
 }
 
+static bool is_due(const np_engine *engine)
+{
+    return engine->curl_deadline_ns == AT_ONCE ||
+           (engine->curl_deadline_ns != 0 && engine->curl_deadline_ns <= np_now());
+}
+
 void np_multi_drive(np_engine *engine)
 {
     int running;
+    uint64_t end_ns = 0; /* the clock is read for the second call only */
     engine->inside_curl++;
-    while (engine->curl_deadline_ns != 0 &&
-           (engine->curl_deadline_ns == AT_ONCE || engine->curl_deadline_ns <= np_now())) {
+    while (is_due(engine)) {
         engine->curl_deadline_ns = 0;
         (void)curl_multi_socket_action(engine->multi, CURL_SOCKET_TIMEOUT, 0,
                                        &running); /* failures are messages */
+        if (engine->curl_deadline_ns == 0)
+            break;
+        const uint64_t now_ns = np_now();
+        if (end_ns == 0)
+            end_ns = now_ns + LONGEST_DRIVE_NS;
+        else if (now_ns > end_ns)
+            break;
     }
     engine->inside_curl--;
 }

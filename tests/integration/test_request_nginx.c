@@ -411,6 +411,46 @@ Test(request_nginx, an_asynchronous_timeout_is_a_failure_of_the_request)
     raw_server_stop(&server);
 }
 
+/* A body that comes as fast as it is read must not keep the loop from its timers. The time-out is
+ * 250 ms; a loop that libcurl holds comes to it after seconds. */
+Test(request_nginx, a_timeout_comes_while_the_body_floods)
+{
+    static const struct raw_script script = {
+        .reply = {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"}, .end = RAW_FLOOD};
+    static char buffer[1 << 20];
+    struct raw_server server;
+    np_error err = {0};
+    np_response *response;
+    np_stream *stream;
+    np_status status;
+    size_t got;
+    if (!set_up(NULL, 0))
+        return;
+    cr_assert(raw_server_start(&server, &script, 1));
+    np_request *request = request_for(server.port, "/");
+    cr_assert_eq(np_request_set_async_timeout(request, 250, NULL), NP_OK);
+    const uint64_t start_ns = np_now();
+    np_async *async = begin(request, NULL, NULL);
+    cr_assert_eq(np_request_end_get_response(request, async, &response, &err), NP_OK, "%s",
+                 err.text);
+    cr_assert_eq(np_response_stream(response, &stream, &err), NP_OK);
+
+    while ((status = np_stream_read(stream, buffer, sizeof buffer, &got, &err)) == NP_OK &&
+           np_now() - start_ns < 20 * UINT64_C(1000000000)) {
+    }
+
+    const double seconds = (double)(np_now() - start_ns) / 1e9;
+    cr_assert_eq(status, NP_E_WEB, "no time-out in %.1f s", seconds);
+    cr_assert_eq(err.web_status, NP_WEB_TIMEOUT, "%s", err.text);
+    cr_assert(seconds < 2, "the time-out of 0.25 s came after %.1f s", seconds);
+    np_stream_release(stream);
+    np_response_release(response);
+    np_async_release(async);
+    np_request_release(request);
+    take_down();
+    raw_server_stop(&server);
+}
+
 Test(request_nginx, rb_6_a_response_closed_early_does_not_block_the_next)
 {
     enum { SIZE = 4 << 20 };

@@ -46,6 +46,15 @@ static void wait_for_client_to_go(int fd)
     }
 }
 
+static void flood(int fd)
+{
+    char chunks[6 * 1000 + 1];
+    for (size_t i = 0; i < 1000; i++)
+        memcpy(chunks + 6 * i, "1\r\na\r\n", 7);
+    while (send(fd, chunks, sizeof chunks - 1, MSG_NOSIGNAL) > 0) {
+    }
+}
+
 static void *serve(void *argument)
 {
     struct seat *seat = argument;
@@ -63,6 +72,8 @@ static void *serve(void *argument)
         (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
     if (good && end == RAW_HANG)
         wait_for_client_to_go(fd);
+    if (good && end == RAW_FLOOD)
+        flood(fd);
     if (good && end == RAW_DEAF) {
         struct pollfd gone = {.fd = fd, .events = POLLRDHUP};
         (void)poll(&gone, 1, 60000);

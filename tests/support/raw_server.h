@@ -15,6 +15,7 @@ enum raw_end {
     RAW_CLOSE_ON_REQUEST, /* when another request head has arrived, without a byte */
     RAW_RESET_ON_REQUEST,
     RAW_HANG, /* reads on and says nothing */
+    RAW_FLOOD, /* sends chunks of one byte as long as they are taken */
     RAW_DEAF  /* does not even read: for scripts without a reply */
 };
 
