@@ -390,12 +390,9 @@ static size_t on_header(char *data, size_t size, size_t count, void *user)
 
 static size_t pause_transfer(np_transfer *transfer)
 {
-    np_producer *producer = transfer->engine->producer;
     transfer->paused = true;
-    if (producer && !transfer->application_span)
-        transfer->application_span =
-            np_emit_span_begin(producer, np_now(), transfer->number, transfer->connection->number,
-                               NP_PHASE_RECEIVE, NP_SPAN_APPLICATION, 0, "body not taken");
+    if (transfer->engine->producer)
+        np_trace_pause(transfer, np_now());
     return CURL_WRITEFUNC_PAUSE;
 }
 

@@ -219,7 +219,12 @@ struct np_transfer {
     uint64_t last_ns;     /* the last response byte so far */
     np_loop_timer *deadline_timer, *drain_timer;
     uint64_t drain_left_bytes;
-    uint32_t slot_span, application_span;
+    uint32_t slot_span;
+    struct {
+        uint32_t span, count; /* the open one; pauses so far */
+        uint64_t began_ns;    /* the pause that is on; 0: none */
+        int64_t summed_ns;    /* over the pauses that share the last span */
+    } application;            /* times in which the program took no data */
 
     int status, protocol;
     int64_t content_length; /* -1: not known */

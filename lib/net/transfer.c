@@ -88,9 +88,8 @@ static void trace_end(np_transfer *transfer, const np_error *failure, uint64_t n
         return;
     np_emit_span_end(producer, now_ns, transfer->number, transfer->slot_span, NP_SPAN_ABANDONED,
                      NULL);
-    np_emit_span_end(producer, now_ns, transfer->number, transfer->application_span,
-                     NP_SPAN_ABANDONED, NULL);
-    transfer->slot_span = transfer->application_span = 0;
+    transfer->slot_span = 0;
+    np_trace_pauses_end(transfer, now_ns);
     if (!failure)
         np_emit_phase_end(producer, transfer->last_ns, transfer->number, NP_PHASE_RECEIVE,
                           NP_SOURCE_CALLBACK);
@@ -476,11 +475,8 @@ static void resume_one(np_transfer *transfer)
     np_engine *engine = transfer->engine;
     np_easy *easy = transfer->easy;
     transfer->paused = false;
-    if (transfer->application_span) {
-        np_emit_span_end(engine->producer, np_now(), transfer->number, transfer->application_span,
-                         NP_SPAN_OK, NULL);
-        transfer->application_span = 0;
-    }
+    if (engine->producer)
+        np_trace_resume(transfer, np_now());
     engine->inside_curl++;
     (void)curl_easy_pause(easy->handle,
                           CURLPAUSE_CONT); /* what goes wrong inside comes as a message */

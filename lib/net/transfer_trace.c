@@ -144,6 +144,61 @@ void np_trace_queue_end(np_transfer *transfer, uint64_t now_ns)
                         .word = {NP_PHASE_QUEUE}});
 }
 
+/* The last span, which later pauses share, stays open until the hop ends. */
+static bool shares_span(const np_transfer *transfer)
+{
+    return transfer->application.count > NP_APPLICATION_SPANS;
+}
+
+void np_trace_pause(np_transfer *transfer, uint64_t now_ns)
+{
+    np_producer *producer = transfer->engine->producer;
+    if (!producer || transfer->application.began_ns)
+        return;
+    transfer->application.began_ns = now_ns;
+    transfer->application.count++;
+    if (!transfer->application.span)
+        transfer->application.span = np_emit_span_begin(
+            producer, now_ns, transfer->number, transfer->connection->number, NP_PHASE_RECEIVE,
+            NP_SPAN_APPLICATION, 0, "body not taken");
+}
+
+void np_trace_resume(np_transfer *transfer, uint64_t now_ns)
+{
+    if (!transfer->application.began_ns)
+        return;
+    if (shares_span(transfer)) {
+        transfer->application.summed_ns += (int64_t)(now_ns - transfer->application.began_ns);
+    } else {
+        np_emit_span_end(transfer->engine->producer, now_ns, transfer->number,
+                         transfer->application.span, NP_SPAN_OK, NULL);
+        transfer->application.span = 0;
+    }
+    transfer->application.began_ns = 0;
+}
+
+void np_trace_pauses_end(np_transfer *transfer, uint64_t now_ns)
+{
+    np_producer *producer = transfer->engine->producer;
+    const bool paused = transfer->application.began_ns != 0;
+    const np_span_outcome outcome = paused ? NP_SPAN_ABANDONED : NP_SPAN_OK;
+    if (transfer->application.span == 0) {
+        /* never paused, or the ring was full */
+    } else if (shares_span(transfer)) {
+        char detail[64];
+        np_trace_resume(transfer, now_ns);
+        (void)snprintf(detail, sizeof detail, "{\"pauses\":%u,\"held_ns\":%lld}",
+                       transfer->application.count - NP_APPLICATION_SPANS,
+                       (long long)transfer->application.summed_ns);
+        np_emit_span_end_held(producer, now_ns, transfer->number, transfer->application.span,
+                              outcome, detail, transfer->application.summed_ns);
+    } else {
+        np_emit_span_end(producer, now_ns, transfer->number, transfer->application.span, outcome,
+                         NULL);
+    }
+    memset(&transfer->application, 0, sizeof transfer->application);
+}
+
 void np_trace_connection_use(np_transfer *transfer, uint64_t now_ns)
 {
     np_emit(transfer->engine->producer, &(np_event){.time_ns = now_ns,

@@ -393,6 +393,7 @@ static void end_span(np_seen_span *span, const np_event *event, const np_inline_
     span->ended = true;
     span->end_ns = event->time_ns > span->start_ns ? event->time_ns : span->start_ns;
     span->outcome = (uint8_t)event->word[0];
+    span->held_ns = event->word[2];
     span->detail = hold(event, 1, texts);
 }
 
@@ -452,11 +453,14 @@ static void begin_span(np_assembly *assembly, np_seen_request *request, const np
 static void finish_span(np_assembly *assembly, np_seen_request *request, const np_event *event,
                         const np_inline_texts *texts)
 {
-    for (np_seen_span *span = request ? request->first_span : NULL; span; span = span->next)
-        if (span->number == event->span) {
-            end_span(span, event, texts);
-            return;
-        }
+    np_seen_span *span = request ? request->last_span : NULL; /* most end before the next begins */
+    if (span && span->number != event->span)
+        for (span = request->first_span; span && span->number != event->span;)
+            span = span->next;
+    if (span) {
+        end_span(span, event, texts);
+        return;
+    }
     np_seen_orphan *orphan = np_map_get(&assembly->orphans, event->span);
     if (!orphan || orphan->span.ended)
         return;

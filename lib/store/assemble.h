@@ -60,6 +60,7 @@ typedef struct np_seen_span {
     uint8_t phase, kind, outcome;
     bool ended;
     uint64_t start_ns, end_ns; /* CLOCK_MONOTONIC */
+    uint64_t held_ns;          /* the part of it that counts; 0: all of it */
     np_held name, detail;
 } np_seen_span;
 

@@ -446,13 +446,20 @@ static np_status write_orphan(np_writer *writer, np_assembly *assembly, np_seen_
 /* ----------------------------------------------------------------------------------------------------------- requests */
 
 /* Time of spans of one kind inside a phase: what the application or our own loop took of it. */
+/* How long a span held: never more than it lasted, whatever the event said. */
+static uint64_t held_of(const np_seen_span *span)
+{
+    const uint64_t lasted_ns = span->end_ns - span->start_ns;
+    return span->held_ns && span->held_ns < lasted_ns ? span->held_ns : lasted_ns;
+}
+
 static int64_t sum_of_spans(const np_seen_request *request, uint8_t kind, uint32_t phases)
 {
     int64_t sum = 0;
     for (const np_seen_span *span = request->first_span; span; span = span->next)
         if (span->kind == kind && span->ended && span->phase < NP_PHASE_COUNT &&
             (phases >> span->phase & 1))
-            sum += (int64_t)(span->end_ns - span->start_ns);
+            sum += (int64_t)held_of(span);
     return sum;
 }
 

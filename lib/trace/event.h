@@ -41,7 +41,7 @@ typedef uint64_t np_text_ref;
     X(PHASE_END, "w0 phase. Ignored unless that phase is open. connection is set on the end of queue when it is known")\
     X(CONNECTION_USE, "this request uses `connection`: w0 use (1: it caused the set-up; n: the n-th request on it)")  \
     X(SPAN_BEGIN, "w0 phase:8 kind:8 pad:16 parent span:32, w1 name text")                                            \
-    X(SPAN_END, "w0 outcome, w1 detail text (a JSON object, or none)")                                                \
+    X(SPAN_END, "w0 outcome, w1 detail text (a JSON object, or none), w2 ns of it that count (0: all of it)")           \
     X(HEADER, "w0 direction:8 ordinal:24, w1 name text, w2 value text (redacted)")                                    \
     X(CALLER, "w0 ns for which the begin call held its thread")                                                       \
     X(REQUEST_END, "w0 outcome:8 web_status:8 layer:8 protocol:8 status:16, w1 error_code:32 (signed) flags:32, "     \

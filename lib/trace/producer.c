@@ -29,6 +29,12 @@ uint32_t np_emit_span_begin(np_producer *p, uint64_t now_ns, uint32_t request, u
 void np_emit_span_end(np_producer *p, uint64_t now_ns, uint32_t request, uint32_t span,
                       np_span_outcome outcome, const char *detail)
 {
+    np_emit_span_end_held(p, now_ns, request, span, outcome, detail, 0);
+}
+
+void np_emit_span_end_held(np_producer *p, uint64_t now_ns, uint32_t request, uint32_t span,
+                           np_span_outcome outcome, const char *detail, int64_t held_ns)
+{
     if (!p || span == 0)
         return;
     const np_event event = {
@@ -37,7 +43,8 @@ void np_emit_span_end(np_producer *p, uint64_t now_ns, uint32_t request, uint32_
         .span = span,
         .type = NP_EVENT_SPAN_END,
         .source = NP_SOURCE_CALL,
-        .word = {(uint64_t)outcome, detail ? np_ring_text(p->ring, detail, strlen(detail)) : 0},
+        .word = {(uint64_t)outcome, detail ? np_ring_text(p->ring, detail, strlen(detail)) : 0,
+                 (uint64_t)held_ns},
     };
     (void)np_ring_push(p->ring, &event); /* a full ring has counted it */
 }

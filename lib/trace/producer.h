@@ -63,6 +63,9 @@ uint32_t np_emit_span_begin(np_producer *p, uint64_t now_ns, uint32_t request, u
                             uint32_t parent, const char *name);
 /* Ends it; span 0 does nothing. `detail` is a JSON object or NULL. */
 void np_emit_span_end(np_producer *p, uint64_t now_ns, uint32_t request, uint32_t span, np_span_outcome outcome, const char *detail);
+/* The same for a span that stands for several pieces of time: held_ns is their sum, 1 … its duration. */
+void np_emit_span_end_held(np_producer *p, uint64_t now_ns, uint32_t request, uint32_t span, np_span_outcome outcome, const char *detail,
+                           int64_t held_ns);
 
 static inline np_text_ref np_producer_word(np_producer *p, const char *text, size_t length)
 {

@@ -95,6 +95,14 @@ holds "an open loop of 40 at 200 a second spans 195 ms" "$(sql rate.db 'SELECT (
 record -D 300ms -c 2 -o rate.db "$base_http/" || fail "--duration"
 equal "log and trace agree" "$(log_lines)" "$(sql rate.db 'SELECT count(*) FROM requests')"
 
+# --- a body that outruns its reader: constant memory, a bounded number of spans, and the time is known
+truncate -s 300M www/huge
+record -o huge.db "$base_http/huge" || fail "a large body: $(cat err.txt)"
+equal "all of it" "$(sql huge.db 'SELECT received_bytes FROM requests')" $((300 * 1024 * 1024))
+holds "spans of one request" "$(sql huge.db 'SELECT count(*) FROM span') <= 40"
+equal "the application's part lies within receive" "$(sql huge.db 'SELECT receive_application_ns BETWEEN 0 AND receive_ns FROM requests')" 1
+trace_is_sound huge.db
+
 # --- read while it is written, with the plain shell
 "$netphase" record -D 3s -c 4 -o live.db "$base_http/" >/dev/null 2>&1 &
 recorder=$!
