@@ -2,18 +2,19 @@
  * The only reader of libcurl's callbacks. Floor 2; loop thread only, always with libcurl on the
  * stack.
  *
- * Where the boundaries of an HTTP/1.1 request come from:
- *   send begins     PREREQ, right before libcurl writes the request
- *   send ends       the return of the step that wrote it. On a connection that was used before
- * libcurl then begins to wait for input, and says so by the socket call-back. On a new one it may
- * have waited for input already: there the first progress callback after PREREQ tells. (HDR_OUT
- * needs VERBOSE, which formats text for every request, and progress callbacks cost a dozen calls:
- * both only where nothing else will do.) A request too long for one write is watched by HDR_OUT and
- * DATA_OUT, and the last one counts receive begins  the status line of the final response; a 1xx
- * before it is a span of wait receive ends    the body callback that brings the last announced
- * byte; the empty line where there is no body; without a length the last callback of any kind, the
- * one that lets go of the socket included One clock reading a boundary, none when nothing is
- * traced.
+ * Where the boundaries of an HTTP/1.1 request come from; one clock reading each, none when nothing
+ * is traced:
+ * - send begins at PREREQ, right before libcurl writes the request.
+ * - send ends at the return of the step that wrote it. On a connection that was used before libcurl
+ *   then begins to wait for input and says so by the socket callback. On a new one it may have
+ *   waited for input already: there the first progress callback after PREREQ tells. (HDR_OUT needs
+ *   VERBOSE, which formats text for every request, and progress callbacks cost a dozen calls: both
+ *   only where nothing else will do.) A request too long for one write is watched by HDR_OUT and
+ *   DATA_OUT, and the last one counts.
+ * - receive begins at the status line of the final response; a 1xx before it is a span of wait.
+ * - receive ends at the body callback that brings the last announced byte; at the empty line where
+ *   there is no body; without a length at the last callback of any kind, the one that lets go of the
+ *   socket included.
  *
  * A handler call is made from here. The transfer may be ended from inside it: then the callback
  * answers with an error and the turn's end does the rest. easy->transfer is NULL once the transfer
@@ -33,66 +34,6 @@
 
 /* --- response header --- */
 
-static bool reserve_text(np_transfer *transfer, size_t more)
-{
-    const size_t needed = transfer->header_length + more;
-    if (needed <= transfer->header_capacity)
-        return true;
-    size_t capacity = transfer->header_capacity ? transfer->header_capacity : 1024;
-    while (capacity < needed)
-        capacity *= 2;
-    char *text = realloc(transfer->header_text, capacity);
-    if (!text)
-        return false;
-    transfer->header_text = text;
-    transfer->header_capacity = capacity;
-    return true;
-}
-
-static bool reserve_line(np_transfer *transfer)
-{
-    if (transfer->header_count < transfer->header_room)
-        return true;
-    const size_t room = transfer->header_room ? 2 * transfer->header_room : 32;
-    np_header_span *spans = realloc(transfer->spans, room * sizeof *spans);
-    if (!spans)
-        return false;
-    transfer->spans = spans;
-    np_header_line *lines = realloc(transfer->lines, room * sizeof *lines);
-    if (!lines)
-        return false;
-    transfer->lines = lines;
-    transfer->header_room = room;
-    return true;
-}
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-static uint32_t append_text(np_transfer *transfer, const char *text, size_t length)
-{
-    const uint32_t at = (uint32_t)transfer->header_length;
-    memcpy(transfer->header_text + at, text, length);
-    transfer->header_text[at + length] = 0;
-    transfer->header_length += length + 1;
-    return at;
-}
-
-/* A line that begins with a blank goes on where the one before ended (RFC 9112 section 5.2). */
-static bool append_folded(np_transfer *transfer, const char *value, size_t length)
-{
-    if (transfer->header_count == 0 || !reserve_text(transfer, length + 2))
-        return false;
-    np_header_span *last = &transfer->spans[transfer->header_count - 1];
-    transfer->header_length--; /* over the NUL */
-    transfer->header_text[transfer->header_length++] = ' ';
-    (void)append_text(transfer, value, length); /* its place is known: right behind */
-    last->value_length += (uint32_t)length + 1;
-    return true;
-}
-
 /* One limit for all that is no body: informational responses, the header, trailers. libcurl keeps
  * every such line for as long as the hop lasts, and counts the trailers not at all. */
 static bool count_line(np_transfer *transfer, size_t length)
@@ -103,75 +44,15 @@ static bool count_line(np_transfer *transfer, size_t length)
     return !transfer->header_too_long;
 }
 
-/* Keeps one field of the header. false: no memory. */
-static bool keep_line(np_transfer *transfer, const char *line, size_t length)
-{
-    while (length > 0 && is_blank(line[length - 1]))
-        length--;
-    const bool folded = length > 0 && (line[0] == ' ' || line[0] == '\t');
-    const char *colon = memchr(line, ':', length);
-    const char *value = folded ? line : colon ? colon + 1 : NULL;
-    if (!value)
-        return true; /* no field; libcurl took it */
-    while (value < line + length && is_blank(*value))
-        value++;
-    const size_t value_length = (size_t)(line + length - value);
-    if (folded)
-        return append_folded(transfer, value, value_length);
-    const size_t name_length = (size_t)(colon - line);
-    if (!reserve_line(transfer) || !reserve_text(transfer, name_length + value_length + 2))
-        return false;
-    np_header_span *span = &transfer->spans[transfer->header_count++];
-    span->name = append_text(transfer, line, name_length);
-    span->name_length = (uint32_t)name_length;
-    span->value = append_text(transfer, value, value_length);
-    span->value_length = (uint32_t)value_length;
-    return true;
-}
-
-static void make_lines(np_transfer *transfer)
-{
-    for (size_t i = 0; i < transfer->header_count; i++) {
-        const np_header_span *span = &transfer->spans[i];
-        transfer->lines[i] = (np_header_line){transfer->header_text + span->name,
-                                              transfer->header_text + span->value,
-                                              span->name_length, span->value_length};
-    }
-}
-
-static const np_header_line *find_line(const np_transfer *transfer, const char *name)
-{
-    const size_t length = strlen(name);
-    for (size_t i = 0; i < transfer->header_count; i++) {
-        if (transfer->lines[i].name_length == length &&
-            strncasecmp(transfer->lines[i].name, name, length) == 0)
-            return &transfer->lines[i];
-    }
-    return NULL;
-}
-
-static int64_t parse_length(const np_header_line *line)
-{
-    if (!line || line->value_length == 0 || line->value_length > 18)
-        return -1;
-    int64_t length = 0;
-    for (size_t i = 0; i < line->value_length; i++) {
-        if (line->value[i] < '0' || line->value[i] > '9')
-            return -1;
-        length = 10 * length + (line->value[i] - '0');
-    }
-    return length;
-}
-
 /* How long the body is (RFC 9112 section 6.3). */
 static void find_body_length(np_transfer *transfer)
 {
-    transfer->content_length = parse_length(find_line(transfer, "content-length"));
+    transfer->content_length = transfer->header.content_length;
     const bool none = strcmp(transfer->spec.method, "HEAD") == 0 || transfer->status == 204 ||
                       transfer->status == 304;
     if (none)
         transfer->expected_bytes = 0;
-    else if (find_line(transfer, "transfer-encoding"))
+    else if (transfer->header.has_transfer_encoding)
         transfer->expected_bytes = -1;
     else
         transfer->expected_bytes = transfer->content_length;
@@ -302,8 +183,7 @@ static bool begin_response(np_transfer *transfer, const char *line, size_t lengt
     transfer->answered = true;
     transfer->status = status;
     transfer->protocol = major == 1 ? 10 + (minor > 0) : 10 * major;
-    transfer->header_count = 0;
-    transfer->header_length = 0;
+    np_field_lines_reset(&transfer->header);
     if (status < 200)
         return true;
     const uint64_t now_ns = np_engine_stamp(transfer->engine);
@@ -318,8 +198,13 @@ static bool begin_response(np_transfer *transfer, const char *line, size_t lengt
 
 static void trace_lines(np_transfer *transfer, uint64_t now_ns, int direction)
 {
-    for (size_t i = 0; i < transfer->header_count; i++)
-        np_trace_field(transfer, now_ns, direction, &transfer->lines[i]);
+    const np_producer *producer = transfer->engine->producer;
+    if (!producer || producer->detail < NP_DETAIL_HEADERS)
+        return;
+    size_t count;
+    const np_header_line *lines = np_field_lines_get(&transfer->header, &count);
+    for (size_t i = 0; i < count; i++)
+        np_trace_field(transfer, now_ns, direction, &lines[i]);
 }
 
 static void end_informational(np_transfer *transfer)
@@ -337,7 +222,6 @@ static void end_informational(np_transfer *transfer)
 
 static bool end_header(np_transfer *transfer)
 {
-    make_lines(transfer);
     if (transfer->status < 200) {
         end_informational(transfer);
         return true;
@@ -349,6 +233,11 @@ static bool end_header(np_transfer *transfer)
     trace_lines(transfer, transfer->last_ns, NP_FIELD_RESPONSE);
     call_header(transfer);
     return !is_over(transfer);
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
 static bool take_trailer(np_transfer *transfer, const char *line, size_t length)
@@ -384,7 +273,7 @@ static size_t on_header(char *data, size_t size, size_t count, void *user)
     else if (length == 0 || data[0] == '\r' || data[0] == '\n')
         good = end_header(transfer);
     else
-        good = keep_line(transfer, data, length);
+        good = np_field_lines_add(&transfer->header, data, length);
     return good && easy->transfer ? length : 0;
 }
 

@@ -16,6 +16,7 @@
 #define NP_NET_ENGINE_TYPES_H
 
 #include "list.h"
+#include "field_lines.h"
 #include "transfer.h"
 
 #include "clock.h"
@@ -180,11 +181,6 @@ typedef enum np_stage {
     NP_STAGE_RECEIVE
 } np_stage;
 
-typedef struct np_header_span {
-    uint32_t name, value; /* offsets in header_text */
-    uint32_t name_length, value_length;
-} np_header_span;
-
 struct np_transfer {
     np_engine *engine;
     np_service_point *point;
@@ -231,12 +227,8 @@ struct np_transfer {
     int64_t expected_bytes; /* of the body; -1: not known */
     uint64_t received_bytes;
     uint32_t header_event; /* ordinal of the next one */
-    char *header_text;     /* kept from one use of the memory to the next */
-    size_t header_length, header_capacity;
-    size_t header_bytes;   /* as they came */
-    np_header_span *spans; /* spans[header_count] */
-    np_header_line *lines; /* lines[header_count], made when the header is complete */
-    size_t header_count, header_room;
+    size_t header_bytes; /* of everything that is no body, as it came */
+    np_field_lines header;
 };
 
 /* A stamp for a boundary: nothing is read when nothing is traced. */

@@ -37,12 +37,10 @@ static np_transfer *transfer_take(np_engine *engine)
     if (!transfer)
         return calloc(1, sizeof *transfer);
     engine->free_transfers = transfer->next_free;
-    const np_transfer kept = {.header_text = transfer->header_text,
-                              .header_capacity = transfer->header_capacity,
-                              .spans = transfer->spans,
-                              .lines = transfer->lines,
-                              .header_room = transfer->header_room};
-    *transfer = kept;
+    const np_field_lines kept = transfer->header;
+    memset(transfer, 0, sizeof *transfer);
+    transfer->header = kept;
+    np_field_lines_reset(&transfer->header);
     return transfer;
 }
 
@@ -58,9 +56,7 @@ void np_transfers_free_kept(np_engine *engine)
     while (engine->free_transfers) {
         np_transfer *transfer = engine->free_transfers;
         engine->free_transfers = transfer->next_free;
-        free(transfer->header_text);
-        free(transfer->spans);
-        free(transfer->lines);
+        np_field_lines_done(&transfer->header);
         free(transfer);
     }
 }
@@ -536,8 +532,8 @@ int64_t np_transfer_content_length(const np_transfer *transfer)
     return transfer->content_length;
 }
 
-const np_header_line *np_transfer_headers(const np_transfer *transfer, size_t *count)
+const np_header_line *np_transfer_headers(np_transfer *transfer, size_t *count)
 {
-    *count = transfer->header_done ? transfer->header_count : 0;
-    return transfer->lines;
+    *count = 0;
+    return transfer->header_done ? np_field_lines_get(&transfer->header, count) : NULL;
 }

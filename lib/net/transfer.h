@@ -80,6 +80,6 @@ int np_transfer_status(const np_transfer *transfer);       /* 0 before the heade
 int np_transfer_protocol(const np_transfer *transfer);     /* 10, 11, 20 */
 int64_t np_transfer_content_length(const np_transfer *transfer); /* -1: not known */
 /* The final response's fields, in order, borrowed until done() returns. */
-const np_header_line *np_transfer_headers(const np_transfer *transfer, size_t *count);
+const np_header_line *np_transfer_headers(np_transfer *transfer, size_t *count);
 
 #endif

@@ -300,7 +300,7 @@ int64_t np_transfer_content_length(const np_transfer *t)
     return t->content_length;
 }
 
-const np_header_line *np_transfer_headers(const np_transfer *t, size_t *count)
+const np_header_line *np_transfer_headers(np_transfer *t, size_t *count)
 {
     *count = t->line_count;
     return t->lines;
