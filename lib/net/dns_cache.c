@@ -109,6 +109,12 @@ static entry *find_or_add(np_dns_cache *cache, const char *name)
     return e;
 }
 
+/* It had addresses, and their time is over. */
+static bool has_run_out(const half *h, uint64_t now_ns)
+{
+    return h->count > 0 && h->expires_ns <= now_ns;
+}
+
 static void copy_half(const half *h, uint64_t now_ns, np_dns_cached *out)
 {
     if (h->expires_ns <= now_ns)
@@ -121,6 +127,10 @@ bool np_dns_cache_find(np_dns_cache *cache, const char *name, uint64_t now_ns, n
 {
     const entry *e = find(cache, name);
     if (!e)
+        return false;
+    /* One family alone is no answer for a name that has both: where only the other one leads
+     * anywhere, requests would fail for as long as this one is kept. */
+    if (has_run_out(&e->v4, now_ns) || has_run_out(&e->v6, now_ns))
         return false;
     out->count = 0;
     copy_half(&e->v4, now_ns, out);
