@@ -91,16 +91,33 @@ static void explain_trust(const np_transfer *transfer, CURLcode code, const char
                           X509_verify_cert_error_string(verify));
 }
 
+/* What libcurl says of a header it cannot take tells of libcurl, not of the header: a line over its
+ * own limit is "out of memory", one that cannot be a field is a "bad argument" or our callback's. */
+static bool explain_header(const np_transfer *transfer, CURLcode code, np_error *err)
+{
+    const bool in_header = transfer->answered && !transfer->header_done;
+    const bool is_too_long = in_header && code == CURLE_OUT_OF_MEMORY;
+    if (transfer->header_too_long)
+        (void)np_fail_web(err, NP_WEB_MESSAGE_LENGTH_LIMIT_EXCEEDED, "curl", code, NULL,
+                          "the header of the answer is longer than %u bytes",
+                          transfer->engine->options.header_limit_bytes);
+    else if (is_too_long)
+        (void)np_fail_web(err, NP_WEB_MESSAGE_LENGTH_LIMIT_EXCEEDED, "curl", code, NULL,
+                          "a line of the answer's header is too long");
+    else if (in_header && (code == CURLE_BAD_FUNCTION_ARGUMENT || code == CURLE_WRITE_ERROR))
+        (void)np_fail_web(err, NP_WEB_SERVER_PROTOCOL_VIOLATION, "curl", code, NULL,
+                          "the header of the answer is malformed");
+    else
+        return false;
+    return true;
+}
+
 void np_transfer_explain(const np_transfer *transfer, CURLcode code, np_error *err)
 {
     const char *cause = transfer->easy && transfer->easy->error[0] ? transfer->easy->error
                                                                    : curl_easy_strerror(code);
-    if (transfer->header_too_long) {
-        (void)np_fail_web(err, NP_WEB_MESSAGE_LENGTH_LIMIT_EXCEEDED, "curl", code, NULL,
-                          "the header of the answer is longer than %u bytes",
-                          transfer->engine->options.header_limit_bytes);
+    if (explain_header(transfer, code, err))
         return;
-    }
     if (is_trust_failure(transfer, code)) {
         explain_trust(transfer, code, cause, err);
         return;

@@ -728,6 +728,7 @@ static const struct bad_answer {
     {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel", RAW_CLOSE,
      NP_WEB_CONNECTION_CLOSED,                                                                                     "receiving the response", true },
     {"HTTP/1.1 200 OK\r\nContent-Len",                                RAW_CLOSE, NP_WEB_CONNECTION_CLOSED,         "closed",                 false},
+    {"HTTP/1.1 200 OK\r\n A: b\r\n\r\n",                              RAW_CLOSE, NP_WEB_SERVER_PROTOCOL_VIOLATION, "malformed",              false},
     {"nonsense\r\n\r\n",                                              RAW_CLOSE, NP_WEB_SERVER_PROTOCOL_VIOLATION, "not HTTP",               false},
     {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",   RAW_HANG,
      NP_WEB_RECEIVE_FAILURE,                                                                                       "receiving",              true },
@@ -769,6 +770,22 @@ Test(engine, header_over_the_limit_is_refused)
     run_one(&request);
 
     must_fail(&request, NP_WEB_MESSAGE_LENGTH_LIMIT_EXCEEDED, "65536");
+    tear_down_raw();
+}
+
+Test(engine, one_line_over_the_limit_is_told_as_such)
+{
+    static char answer[200000];
+    const int length = snprintf(answer, sizeof answer, "HTTP/1.1 200 OK\r\nX-Long: ");
+    memset(answer + length, 'x', sizeof answer - (size_t)length - 5);
+    memcpy(answer + sizeof answer - 5, "\r\n\r\n", 5);
+    const struct raw_script script = {{answer}, RAW_HANG};
+    set_up_raw(&script, 1, (np_engine_options){0});
+    struct rig_request request = {.url = raw_url()};
+
+    run_one(&request);
+
+    must_fail(&request, NP_WEB_MESSAGE_LENGTH_LIMIT_EXCEEDED, "too long");
     tear_down_raw();
 }
 
