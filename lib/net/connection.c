@@ -128,6 +128,14 @@ static void on_setup_timeout(uint64_t now_ns, void *user)
     connection->handler->timed_out(connection, now_ns);
 }
 
+static void start_setup_timer(np_connection *connection, uint64_t now_ns)
+{
+    np_engine *engine = connection->engine;
+    connection->setup_timer =
+        np_loop_timer_start(engine->loop, now_ns + (uint64_t)engine->options.connect_timeout_ns,
+                            on_setup_timeout, connection);
+}
+
 static np_connection *connection_create(np_service_point *point)
 {
     np_connection *connection = calloc(1, sizeof *connection);
@@ -162,9 +170,7 @@ np_connection *np_connection_open(np_transfer *transfer, np_new_because because,
     np_list_push_back(&point->connections, &connection->in_point);
     point->connection_count++;
     np_trace_connection_open(connection, transfer, because, unlike, now_ns);
-    connection->setup_timer =
-        np_loop_timer_start(engine->loop, now_ns + (uint64_t)engine->options.connect_timeout_ns,
-                            on_setup_timeout, connection);
+    start_setup_timer(connection, now_ns);
     const np_dial_target target = {.host = point->key.host,
                                    .port = point->key.port,
                                    .request = transfer->number,
@@ -263,6 +269,10 @@ void np_connection_reserve(np_connection *connection, np_transfer *transfer)
     connection->state = NP_CONNECTION_RESERVED;
     connection->transfer = transfer;
     np_loop_watch_change(connection->watch, NP_LOOP_READ);
+    /* Set up for another request, which left it: what is still to be done has its own time limit.
+     */
+    if (!connection->ready && !connection->setup_timer)
+        start_setup_timer(connection, np_loop_now(connection->engine->loop)); /* NULL: no limit */
 }
 
 void np_connection_rest(np_connection *connection, uint64_t now_ns)
@@ -271,6 +281,8 @@ void np_connection_rest(np_connection *connection, uint64_t now_ns)
     connection->transfer = NULL;
     connection->state = NP_CONNECTION_IDLE;
     connection->idle_since_ns = now_ns;
+    np_loop_timer_cancel(connection->setup_timer); /* nobody waits for it */
+    connection->setup_timer = NULL;
     np_list_push_front(&point->idle, &connection->in_idle);
     np_loop_watch_change(connection->watch, NP_LOOP_READ);
     if (!connection->idle_timer)

@@ -302,11 +302,19 @@ static CURLcode set_cold(np_easy *easy, bool cold)
     return curl_easy_setopt(easy->handle, CURLOPT_SSL_SESSIONID_CACHE, (long)!cold);
 }
 
-CURLcode np_easy_prepare(np_easy *easy, const np_transfer_spec *spec, np_connection *connection)
+/* After a failure nobody knows what the handle carries: the next request sets everything. The list
+ * of fields may lie where it did not when libcurl was told of it. */
+static void forget_what_is_set(np_easy *easy)
 {
-    easy->error[0] = 0;
-    if (!set_address(easy, connection))
-        return CURLE_OUT_OF_MEMORY;
+    if (easy->url)
+        easy->url[0] = 0;
+    easy->method_kind = -1;
+    easy->header_length = SIZE_MAX;
+    (void)curl_easy_setopt(easy->handle, CURLOPT_HTTPHEADER, NULL); /* cannot fail */
+}
+
+static CURLcode set_all(np_easy *easy, const np_transfer_spec *spec, np_connection *connection)
+{
     CURLcode rc = set_share(easy, connection);
     rc = rc ? rc : set_url(easy, spec->url);
     rc = rc ? rc : set_method(easy, spec->method);
@@ -314,6 +322,17 @@ CURLcode np_easy_prepare(np_easy *easy, const np_transfer_spec *spec, np_connect
     rc = rc ? rc : set_verbose(easy, spec);
     rc = rc ? rc : set_progress(easy, !connection->ready);
     return rc ? rc : set_cold(easy, spec->reuse == NP_REUSE_COLD);
+}
+
+CURLcode np_easy_prepare(np_easy *easy, const np_transfer_spec *spec, np_connection *connection)
+{
+    easy->error[0] = 0;
+    if (!set_address(easy, connection))
+        return CURLE_OUT_OF_MEMORY;
+    const CURLcode rc = set_all(easy, spec, connection);
+    if (rc != CURLE_OK)
+        forget_what_is_set(easy);
+    return rc;
 }
 
 /* --- the end of a use --- */
