@@ -221,7 +221,8 @@ static np_status take_running(replay *r, sqlite3_stmt *statement, np_error *err)
     request->included = included;
     if (unpack.damaged)
         request->flags |= NP_FLAG_EVENTS_LOST;
-    const uint64_t seen_ns = (uint64_t)(sqlite3_column_int64(statement, 2) - r->unix_minus_mono);
+    const uint64_t seen_ns =
+        (uint64_t)sqlite3_column_int64(statement, 2) - (uint64_t)r->unix_minus_mono;
     if (!r->ring && seen_ns > r->assembly->newest_ns)
         r->assembly->newest_ns = seen_ns;
     (void)err;
@@ -246,12 +247,18 @@ static np_status load_clock(replay *r, np_error *err)
     return np_db_int(r->db, sql, 0, &r->unix_minus_mono, err);
 }
 
+/* Wraps for the hostile values that a left-over ring may hold, as unsigned numbers may. */
+static int64_t unix_of(const replay *r, uint64_t mono_ns)
+{
+    return (int64_t)(mono_ns + (uint64_t)r->unix_minus_mono);
+}
+
 static int64_t first_event_unix_ns(const replay *r)
 {
     np_event event;
     if (!r->ring || np_ring_read(r->ring, r->from, &event, 1) == 0)
         return INT64_MAX;
-    return (int64_t)event.time_ns + r->unix_minus_mono - NP_CONNECTION_SLACK_NS;
+    return unix_of(r, event.time_ns - (uint64_t)NP_CONNECTION_SLACK_NS);
 }
 
 static np_status load_stored(replay *r, np_error *err)
@@ -295,8 +302,7 @@ static bool is_known_span(const replay *r, const np_event *event)
     if (event->type != NP_EVENT_SPAN_BEGIN || !r->span_count ||
         np_map_get(&r->assembly->requests, event->request))
         return false;
-    const known_span span = {(int64_t)event->time_ns + r->unix_minus_mono,
-                             (int64_t)(event->word[0] >> 8 & 0xff)};
+    const known_span span = {unix_of(r, event->time_ns), (int64_t)(event->word[0] >> 8 & 0xff)};
     return bsearch(&span, r->spans, r->span_count, sizeof span, compare_spans) != NULL;
 }
 
@@ -331,8 +337,7 @@ static np_status tidy_up(replay *r, np_error *err)
 {
     char sql[1024];
     const long long process = r->row->process_id, run = r->row->run_id;
-    const long long newest =
-        r->assembly->newest_ns ? (long long)r->assembly->newest_ns + r->unix_minus_mono : 0;
+    const long long newest = r->assembly->newest_ns ? unix_of(r, r->assembly->newest_ns) : 0;
     (void)snprintf(sql, sizeof sql,
                    "DELETE FROM running WHERE process_id = %lld;"
                    "UPDATE connection SET requests = max(requests, uses) FROM (SELECT "

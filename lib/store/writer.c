@@ -213,7 +213,8 @@ static void set_or_null(np_writer *writer, enum request_column column, bool pres
 
 static int64_t unix_of(const np_assembly *assembly, uint64_t mono_ns)
 {
-    return (int64_t)mono_ns + assembly->unix_minus_mono;
+    /* wraps for hostile values, as unsigned numbers may */
+    return (int64_t)(mono_ns + (uint64_t)assembly->unix_minus_mono);
 }
 
 static int64_t connection_row(const np_assembly *assembly, uint32_t number)
