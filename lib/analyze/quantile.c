@@ -262,8 +262,8 @@ static inline double square(double value, double mean)
     return (value - mean) * (value - mean);
 }
 
-/* The mean is known, so the squares are of small differences and nothing is lost. Four sums, since one would wait for each
-   addition. */
+/* The mean is known, so the squares are of small differences and nothing is lost. Four sums, since
+   one would wait for each addition. */
 static double standard_deviation(const np_values *values, size_t n, double mean)
 {
     double a = 0, b = 0, c = 0, d = 0;

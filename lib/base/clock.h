@@ -1,4 +1,5 @@
-/* One clock. Floor 0; any thread. Read once per callback and handed on as now_ns. Tests replace it. */
+/* One clock. Floor 0; any thread. Read once per callback and handed on as now_ns. Tests replace it.
+ */
 #ifndef NP_BASE_CLOCK_H
 #define NP_BASE_CLOCK_H
 
@@ -20,7 +21,8 @@ static inline uint64_t np_now(void)
 /* CLOCK_REALTIME, Unix ns. */
 int64_t np_now_unix(void);
 
-/* Both at the same instant, to within the time of one clock read: Unix time of the middle of two monotonic reads. */
+/* Both at the same instant, to within the time of one clock read: Unix time of the middle of two
+ * monotonic reads. */
 void np_clock_pair(uint64_t *mono_ns, int64_t *unix_ns);
 
 #endif

@@ -1,4 +1,5 @@
-/* A seeded generator (xoshiro256**, public domain algorithm) for tests and sampling, and bytes from the kernel for ids. Floor 0. */
+/* A seeded generator (xoshiro256**, public domain algorithm) for tests and sampling, and bytes from
+ * the kernel for ids. Floor 0. */
 #ifndef NP_BASE_RANDOM_H
 #define NP_BASE_RANDOM_H
 

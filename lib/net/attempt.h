@@ -1,10 +1,13 @@
 /*
- * One attempt of the race: a socket, one non-blocking connect(), and what came of it. Floor 2; loop thread only.
+ * One attempt of the race: a socket, one non-blocking connect(), and what came of it. Floor 2; loop
+ * thread only.
  *
- * connect() is called exactly once on a socket that succeeds; the result is learned from poll and SO_ERROR. The kernel then answers 0 to the
- * next connect() on it, and EISCONN to those after: libcurl 7.88 makes that next one itself, and fails on EISCONN. (tests/unit/test_attempt.c pins the
- * property.) A socket whose connect() answers 0 at once would break that, so it is closed and another one tried; when that does the same, the
- * caller gets a third one, not connected, and libcurl has to connect it.
+ * connect() is called exactly once on a socket that succeeds; the result is learned from poll and
+ * SO_ERROR. The kernel then answers 0 to the next connect() on it, and EISCONN to those after:
+ * libcurl 7.88 makes that next one itself, and fails on EISCONN. (tests/unit/test_attempt.c pins
+ * the property.) A socket whose connect() answers 0 at once would break that, so it is closed and
+ * another one tried; when that does the same, the caller gets a third one, not connected, and
+ * libcurl has to connect it.
  */
 #ifndef NP_NET_ATTEMPT_H
 #define NP_NET_ATTEMPT_H
@@ -17,20 +20,26 @@ typedef struct np_attempt np_attempt;
 typedef struct np_attempt_spec {
     np_address address;
     np_span_seat seat;
-    bool begins_phase; /* this is the first of its dial: `connect` begins right before its connect() */
-    int (*connect)(int fd, const struct sockaddr *address, socklen_t size); /* NULL: connect(2); tests give another */
+    bool begins_phase; /* this is the first of its dial: `connect` begins right before its connect()
+                        */
+    int (*connect)(int fd, const struct sockaddr *address,
+                   socklen_t size); /* NULL: connect(2); tests give another */
 } np_attempt_spec;
 
-/* error_number 0: connected, `fd` is owned by the callee. Otherwise the socket is closed. The attempt is gone when this is called. */
-typedef void (*np_attempt_fn)(np_attempt *attempt, int error_number, int fd, uint64_t now_ns, void *user);
+/* error_number 0: connected, `fd` is owned by the callee. Otherwise the socket is closed. The
+ * attempt is gone when this is called. */
+typedef void (*np_attempt_fn)(np_attempt *attempt, int error_number, int fd, uint64_t now_ns,
+                              void *user);
 
 typedef enum np_attempt_status {
     NP_ATTEMPT_RUNNING,
     NP_ATTEMPT_FAILED,     /* at once: *error_number */
-    NP_ATTEMPT_UNCONNECTED /* connect() answered 0 at once, twice: *fd is a fresh socket that is not connected, owned by the caller */
+    NP_ATTEMPT_UNCONNECTED /* connect() answered 0 at once, twice: *fd is a fresh socket that is not
+                              connected, owned by the caller */
 } np_attempt_status;
 
-np_attempt_status np_attempt_start(np_loop *loop, const np_attempt_spec *spec, np_attempt_fn fn, void *user, np_attempt **out, int *fd, int *error_number);
+np_attempt_status np_attempt_start(np_loop *loop, const np_attempt_spec *spec, np_attempt_fn fn,
+                                   void *user, np_attempt **out, int *fd, int *error_number);
 /* Before `fn`: closes the socket, its span ends as abandoned. */
 void np_attempt_cancel(np_attempt *attempt, uint64_t now_ns);
 /* The request goes on without it: its span ends as abandoned, the attempt goes on. */

@@ -10,12 +10,12 @@
  *   waited for input already: there the first progress callback after PREREQ tells. (HDR_OUT needs
  *   VERBOSE, which formats text for every request, and progress callbacks cost a dozen calls: both
  *   only where nothing else will do. On 400 kept connections' requests each over TCP and TLS the
- *   stamp lay 3 to 4 us behind HDR_OUT's at p50, 7 to 9 us at p99.) A request too long for one write is watched by HDR_OUT and
- *   DATA_OUT, and the last one counts.
+ *   stamp lay 3 to 4 us behind HDR_OUT's at p50, 7 to 9 us at p99.) A request too long for one
+ * write is watched by HDR_OUT and DATA_OUT, and the last one counts.
  * - receive begins at the status line of the final response; a 1xx before it is a span of wait.
  * - receive ends at the body callback that brings the last announced byte; at the empty line where
- *   there is no body; without a length at the last callback of any kind, the one that lets go of the
- *   socket included.
+ *   there is no body; without a length at the last callback of any kind, the one that lets go of
+ * the socket included.
  *
  * A handler call is made from here. The transfer may be ended from inside it: then the callback
  * answers with an error and the turn's end does the rest. easy->transfer is NULL once the transfer

@@ -1,23 +1,28 @@
 /*
- * From a host and a port to a connected socket: lookup, then the race of RFC 8305. Floor 2; loop thread only.
+ * From a host and a port to a connected socket: lookup, then the race of RFC 8305. Floor 2; loop
+ * thread only.
  *
- * dial.c puts dns.c (c-ares, /etc/hosts, literals, localhost, cache) and race.c (racing connects) together and emits the phases dns and
- * connect with their spans (lookup > query, attempt). connect begins at the first SYN: when A is there and AAAA is too, or the resolution delay
- * (50 ms) is over. What comes later still joins the race, and its span ends when it ends.
+ * dial.c puts dns.c (c-ares, /etc/hosts, literals, localhost, cache) and race.c (racing connects)
+ * together and emits the phases dns and connect with their spans (lookup > query, attempt). connect
+ * begins at the first SYN: when A is there and AAAA is too, or the resolution delay (50 ms) is
+ * over. What comes later still joins the race, and its span ends when it ends.
  *
- * What needs no lookup has no phase dns and no span of it: literals, and hosts that `resolve` names. localhost, the hosts file and the cache are lookups; the
- * span `lookup` says which ({"source":"localhost"|"hosts"|"cache"|"shared"|"dns"}). Each attempt is a span, with the errno where it failed.
+ * What needs no lookup has no phase dns and no span of it: literals, and hosts that `resolve`
+ * names. localhost, the hosts file and the cache are lookups; the span `lookup` says which
+ * ({"source":"localhost"|"hosts"|"cache"|"shared"|"dns"}). Each attempt is a span, with the errno
+ * where it failed.
  *
- * The winning socket was connected by exactly one non-blocking connect() that answered EINPROGRESS, and never asked again: libcurl 7.88
- * connects a second time and must get 0 (ARCHITECTURE.md, "the hand-over").
+ * The winning socket was connected by exactly one non-blocking connect() that answered EINPROGRESS,
+ * and never asked again: libcurl 7.88 connects a second time and must get 0 (ARCHITECTURE.md, "the
+ * hand-over").
  */
 #ifndef NP_NET_DIAL_H
 #define NP_NET_DIAL_H
 
 #include "loop.h"
 #include "producer.h"
-#include <netphase/context.h>
 #include <netinet/in.h>
+#include <netphase/context.h>
 #include <sys/socket.h>
 
 typedef struct np_dialer np_dialer;
@@ -27,46 +32,53 @@ typedef struct np_dial np_dial;
 
 typedef struct np_dialer_options {
     np_family family;
-    const char *dns_servers;          /* NULL: resolv.conf */
-    const char *const *resolve;       /* HOST:PORT:ADDR[,ADDR…]; HOST * fits every name. Asked after connect_to */
+    const char *dns_servers; /* NULL: resolv.conf */
+    /*HOST:PORT:ADDR[,ADDR…]; HOST * fits every name. Asked after connect_to */
+    const char *const *resolve;
     size_t resolve_count;
-    const char *const *connect_to;    /* HOST:PORT:HOST2:PORT2, empty parts as in curl */
+    const char *const *connect_to; /* HOST:PORT:HOST2:PORT2, empty parts as in curl */
     size_t connect_to_count;
-    int64_t resolution_delay_ns;      /* 0: 50 ms (RFC 8305 section 3) */
-    int64_t attempt_delay_ns;         /* 0: 250 ms (RFC 8305 section 5) */
-    const char *hosts_file;           /* NULL: /etc/hosts */
-    const char *resolv_conf;          /* NULL: /etc/resolv.conf */
+    int64_t resolution_delay_ns; /* 0: 50 ms (RFC 8305 section 3) */
+    int64_t attempt_delay_ns;    /* 0: 250 ms (RFC 8305 section 5) */
+    const char *hosts_file;      /* NULL: /etc/hosts */
+    const char *resolv_conf;     /* NULL: /etc/resolv.conf */
 } np_dialer_options;
 
 /* NP_E_ARGUMENT names the entry that is malformed. */
-np_status np_dialer_create(np_loop *loop, const np_dialer_options *options, np_producer *producer, np_dialer **out, np_error *err);
+np_status np_dialer_create(np_loop *loop, const np_dialer_options *options, np_producer *producer,
+                           np_dialer **out, np_error *err);
 void np_dialer_free(np_dialer *dialer); /* cancels what runs; NULL allowed */
 
 typedef struct np_dial_target {
-    const char *host;    /* name or literal (IPv6 without brackets); copied */
+    const char *host; /* name or literal (IPv6 without brackets); copied */
     uint16_t port;
-    uint32_t request;    /* numbers for the events; 0: none */
+    uint32_t request; /* numbers for the events; 0: none */
     uint32_t connection;
-    bool cold;           /* neither read nor written: the DNS cache */
+    bool cold; /* neither read nor written: the DNS cache */
 } np_dial_target;
 
 typedef struct np_dial_result {
-    np_error error;      /* status NP_OK: connected */
-    bool timed_out;      /* the failure is an operating-system time-out */
-    int fd;              /* owned by the callee; non-blocking, CLOEXEC, NODELAY; -1 on failure */
+    np_error error; /* status NP_OK: connected */
+    bool timed_out; /* the failure is an operating-system time-out */
+    int fd;         /* owned by the callee; non-blocking, CLOEXEC, NODELAY; -1 on failure */
     struct sockaddr_storage peer;
     char remote[NP_ADDRESS_TEXT], local[NP_ADDRESS_TEXT];
     uint64_t connected_ns; /* the stamp of the end of connect */
     bool dns_cached;
-    bool second_connect; /* connect() answered 0 at once, twice: the socket is NOT connected, libcurl must connect it to `peer` */
+    bool second_connect; /* connect() answered 0 at once, twice: the socket is NOT connected,
+                            libcurl must connect it to `peer` */
 } np_dial_result;
 
-/* Called once, on the loop, never from inside np_dial_start. On failure dns or connect has been ended in the trace. */
+/* Called once, on the loop, never from inside np_dial_start. On failure dns or connect has been
+ * ended in the trace. */
 typedef void (*np_dial_fn)(const np_dial_result *result, void *user);
-np_dial *np_dial_start(np_dialer *dialer, const np_dial_target *target, uint64_t now_ns, np_dial_fn done, void *user); /* NULL: no memory */
-/* Before `done`: its request goes on without it. Ends the open phase and spans of the request; the dial goes on and emits nothing more. */
+np_dial *np_dial_start(np_dialer *dialer, const np_dial_target *target, uint64_t now_ns,
+                       np_dial_fn done, void *user); /* NULL: no memory */
+/* Before `done`: its request goes on without it. Ends the open phase and spans of the request; the
+ * dial goes on and emits nothing more. */
 void np_dial_disown(np_dial *dial, uint64_t now_ns);
-/* Before `done`: closes every racing socket, ends the open spans as abandoned and the open phase. */
+/* Before `done`: closes every racing socket, ends the open spans as abandoned and the open phase.
+ */
 void np_dial_cancel(np_dial *dial, uint64_t now_ns);
 
 #endif

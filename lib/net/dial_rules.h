@@ -9,12 +9,16 @@
 typedef struct np_dial_rules np_dial_rules;
 
 /* Copies. NP_E_ARGUMENT names the entry that is malformed, with what was expected. */
-np_status np_dial_rules_create(const np_dialer_options *options, np_dial_rules **out, np_error *err);
+np_status np_dial_rules_create(const np_dialer_options *options, np_dial_rules **out,
+                               np_error *err);
 void np_dial_rules_free(np_dial_rules *rules); /* NULL allowed */
 
-/* --connect-to: the first entry that fits replaces host and port; *host then points into the rules. */
+/* --connect-to: the first entry that fits replaces host and port; *host then points into the rules.
+ */
 void np_dial_rules_connect_to(const np_dial_rules *rules, const char **host, uint16_t *port);
-/* --resolve: the addresses of the first entry that fits, port 0; returns how many, 0: none fits. HOST "*" fits every name. */
-size_t np_dial_rules_resolve(const np_dial_rules *rules, const char *host, uint16_t port, const np_address **out);
+/* --resolve: the addresses of the first entry that fits, port 0; returns how many, 0: none fits.
+ * HOST "*" fits every name. */
+size_t np_dial_rules_resolve(const np_dial_rules *rules, const char *host, uint16_t port,
+                             const np_address **out);
 
 #endif

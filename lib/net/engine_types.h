@@ -15,8 +15,8 @@
 #ifndef NP_NET_ENGINE_TYPES_H
 #define NP_NET_ENGINE_TYPES_H
 
-#include "list.h"
 #include "field_lines.h"
+#include "list.h"
 #include "transfer.h"
 
 #include "clock.h"
@@ -227,7 +227,7 @@ struct np_transfer {
     int64_t expected_bytes; /* of the body; -1: not known */
     uint64_t received_bytes;
     uint32_t header_event; /* ordinal of the next one */
-    size_t header_bytes; /* of everything that is no body, as it came */
+    size_t header_bytes;   /* of everything that is no body, as it came */
     np_field_lines header;
 };
 

@@ -12,8 +12,8 @@
 #include "transfer.h"
 
 typedef struct np_field_lines {
-    char
-        *text; /* the lines one behind the other, with their line ends until they are taken apart */
+    /* the lines one behind the other, with their line ends until they are taken apart */
+    char *text;
     size_t length, capacity;
     size_t raw_count;       /* lines, folded ones included */
     int64_t content_length; /* of the first Content-Length; -1: none, or no number */

@@ -17,7 +17,8 @@
 #define AT_ONCE 1 /* a time that is always due */
 
 /* A body that comes as fast as it is read makes libcurl ask for "now" for ever. What is still due
- * after this time is a timer of the loop, so that deadlines, aborts and the others get their turn. */
+ * after this time is a timer of the loop, so that deadlines, aborts and the others get their turn.
+ */
 #define LONGEST_DRIVE_NS NP_NS_PER_MS
 
 static int on_timer(CURLM *multi, long wait_ms, void *user)

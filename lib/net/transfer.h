@@ -1,9 +1,11 @@
 /*
  * The engine: one hop of a request on a connection of ours. Floor 2; loop thread only.
  *
- * engine.c holds the one curl multi handle, the service points with their queues and connections (connection.c: a libcurl share of one each,
- * engine state machine), and the easy handles; curl_events.c is the only reader of libcurl's callbacks and timings. Above it stands the request
- * contract (request.c …); below it dial.c and loop.c. Events of a request from REQUEST_BEGIN to REQUEST_END are emitted here and in dial.c.
+ * engine.c holds the one curl multi handle, the service points with their queues and connections
+ * (connection.c: a libcurl share of one each, engine state machine), and the easy handles;
+ * curl_events.c is the only reader of libcurl's callbacks and timings. Above it stands the request
+ * contract (request.c …); below it dial.c and loop.c. Events of a request from REQUEST_BEGIN to
+ * REQUEST_END are emitted here and in dial.c.
  */
 #ifndef NP_NET_TRANSFER_H
 #define NP_NET_TRANSFER_H
@@ -18,17 +20,19 @@ typedef struct np_engine np_engine;
 typedef struct np_transfer np_transfer;
 
 typedef struct np_engine_options {
-    uint32_t connection_limit;   /* a service point; 0: 2, unlimited to loopback */
-    int64_t connect_timeout_ns;  /* 0: 30 s */
-    int64_t max_idle_time_ns;    /* 0: 100 s */
+    uint32_t connection_limit;  /* a service point; 0: 2, unlimited to loopback */
+    int64_t connect_timeout_ns; /* 0: 30 s */
+    int64_t max_idle_time_ns;   /* 0: 100 s */
     const char *ca_file, *ca_path;
     bool insecure;
     np_tls_version tls_minimum, tls_maximum;
     uint32_t header_limit_bytes; /* 0: 64 KiB */
 } np_engine_options;
 
-np_status np_engine_create(np_loop *loop, np_dialer *dialer, np_producer *producer, const np_engine_options *options, np_engine **out, np_error *err);
-void np_engine_free(np_engine *engine); /* every transfer must have ended or been aborted; closes the connections */
+np_status np_engine_create(np_loop *loop, np_dialer *dialer, np_producer *producer,
+                           const np_engine_options *options, np_engine **out, np_error *err);
+void np_engine_free(
+    np_engine *engine); /* every transfer must have ended or been aborted; closes the connections */
 
 typedef struct np_header_line {
     const char *name, *value; /* borrowed */
@@ -38,46 +42,55 @@ typedef struct np_header_line {
 /* What one hop is made of. Everything is borrowed until `done` was called. */
 typedef struct np_transfer_spec {
     const char *method;
-    const char *url;             /* absolute, without fragment and user info */
-    const char *scheme, *host;   /* host without brackets, lower case */
+    const char *url;           /* absolute, without fragment and user info */
+    const char *scheme, *host; /* host without brackets, lower case */
     uint16_t port;
-    const char *target;          /* path and query, at least "/" */
-    const char *host_header;     /* NULL: from the URL */
+    const char *target;            /* path and query, at least "/" */
+    const char *host_header;       /* NULL: from the URL */
     const np_header_line *headers; /* request fields, Accept and User-Agent included where set */
     size_t header_count;
     np_reuse reuse;
-    uint64_t begin_ns;           /* entry of the begin call: where `queue` begins */
-    uint64_t deadline_ns;        /* CLOCK_MONOTONIC; 0: none. Over: Web/TIMEOUT, outcome timeout */
-    const _Atomic int64_t *caller_blocked_ns; /* written by the calling thread when begin returns; -1 until then */
-    uint32_t hop, hop_of;        /* 0 for a first hop; hop_of: request number of hop 0 */
+    uint64_t begin_ns;    /* entry of the begin call: where `queue` begins */
+    uint64_t deadline_ns; /* CLOCK_MONOTONIC; 0: none. Over: Web/TIMEOUT, outcome timeout */
+    const _Atomic int64_t
+        *caller_blocked_ns; /* written by the calling thread when begin returns; -1 until then */
+    uint32_t hop, hop_of;   /* 0 for a first hop; hop_of: request number of hop 0 */
     uint8_t hop_reason;
 } np_transfer_spec;
 
 typedef struct np_transfer_handler {
-    /* The final response header is complete (once; not on transport failure). Status and fields by np_transfer_* below. */
+    /* The final response header is complete (once; not on transport failure). Status and fields by
+     * np_transfer_* below. */
     void (*header)(np_transfer *transfer, void *user);
-    /* Body bytes. true: all taken. false: nothing taken, the transfer pauses until np_transfer_resume, then they come again. */
+    /* Body bytes. true: all taken. false: nothing taken, the transfer pauses until
+     * np_transfer_resume, then they come again. */
     bool (*body)(np_transfer *transfer, const void *data, size_t length, void *user);
     /* The last call. failure NULL: complete. The transfer is gone when this returns. */
     void (*done)(np_transfer *transfer, const np_error *failure, void *user);
 } np_transfer_handler;
 
-/* Starts a hop: into the queue of its service point. Handler calls never come from inside this. NULL: no memory. */
-np_transfer *np_transfer_start(np_engine *engine, const np_transfer_spec *spec, const np_transfer_handler *handler, void *user);
-/* Ends it now with `cause` (web status REQUEST_CANCELED or TIMEOUT): `done` is called before this returns, unless we are inside one of its
-   handler calls: then right after that returns. The connection is closed, not pooled. */
+/* Starts a hop: into the queue of its service point. Handler calls never come from inside this.
+ * NULL: no memory. */
+np_transfer *np_transfer_start(np_engine *engine, const np_transfer_spec *spec,
+                               const np_transfer_handler *handler, void *user);
+/* Ends it now with `cause` (web status REQUEST_CANCELED or TIMEOUT): `done` is called before this
+   returns, unless we are inside one of its handler calls: then right after that returns. The
+   connection is closed, not pooled. */
 void np_transfer_abort(np_transfer *transfer, const np_error *cause);
 /* Goes on after body() answered false. */
 void np_transfer_resume(np_transfer *transfer);
-/* The reader is gone: what comes is thrown away, up to max_bytes and until deadline_ns, to keep the connection; then it is dropped. The
-   outcome stays ok when the body ended, and is `aborted` otherwise. body() is not called again. */
+/* The reader is gone: what comes is thrown away, up to max_bytes and until deadline_ns, to keep the
+   connection; then it is dropped. The outcome stays ok when the body ended, and is `aborted`
+   otherwise. body() is not called again. */
 void np_transfer_drain(np_transfer *transfer, uint64_t max_bytes, uint64_t deadline_ns);
 
-uint32_t np_transfer_number(const np_transfer *transfer); /* the request number in the trace; a new one when RS-5 sends it again, so take hop_of of
-                                                             later hops right after the start */
-uint32_t np_transfer_hop(const np_transfer *transfer);     /* spec.hop, or one more when RS-5 has sent it again: a later hop is this + 1 */
-int np_transfer_status(const np_transfer *transfer);       /* 0 before the header */
-int np_transfer_protocol(const np_transfer *transfer);     /* 10, 11, 20 */
+uint32_t np_transfer_number(
+    const np_transfer *transfer); /* the request number in the trace; a new one when RS-5 sends it
+                                     again, so take hop_of of later hops right after the start */
+uint32_t np_transfer_hop(const np_transfer *transfer); /* spec.hop, or one more when RS-5 has sent
+                                                          it again: a later hop is this + 1 */
+int np_transfer_status(const np_transfer *transfer);   /* 0 before the header */
+int np_transfer_protocol(const np_transfer *transfer); /* 10, 11, 20 */
 int64_t np_transfer_content_length(const np_transfer *transfer); /* -1: not known */
 /* The final response's fields, in order, borrowed until done() returns. */
 const np_header_line *np_transfer_headers(np_transfer *transfer, size_t *count);

@@ -92,7 +92,8 @@ static void explain_trust(const np_transfer *transfer, CURLcode code, const char
 }
 
 /* What libcurl says of a header it cannot take tells of libcurl, not of the header: a line over its
- * own limit is "out of memory", one that cannot be a field is a "bad argument" or our callback's. */
+ * own limit is "out of memory", one that cannot be a field is a "bad argument" or our callback's.
+ */
 static bool explain_header(const np_transfer *transfer, CURLcode code, np_error *err)
 {
     const bool in_header = transfer->answered && !transfer->header_done;

@@ -158,9 +158,9 @@ void np_trace_pause(np_transfer *transfer, uint64_t now_ns)
     transfer->application.began_ns = now_ns;
     transfer->application.count++;
     if (!transfer->application.span)
-        transfer->application.span = np_emit_span_begin(
-            producer, now_ns, transfer->number, transfer->connection->number, NP_PHASE_RECEIVE,
-            NP_SPAN_APPLICATION, 0, "body not taken");
+        transfer->application.span =
+            np_emit_span_begin(producer, now_ns, transfer->number, transfer->connection->number,
+                               NP_PHASE_RECEIVE, NP_SPAN_APPLICATION, 0, "body not taken");
 }
 
 void np_trace_resume(np_transfer *transfer, uint64_t now_ns)

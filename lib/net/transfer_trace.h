@@ -14,9 +14,9 @@ void np_trace_request_end(np_transfer *transfer, uint64_t now_ns, int outcome,
 /* queue ends: this connection was granted, or its set-up begins. */
 void np_trace_queue_end(np_transfer *transfer, uint64_t now_ns);
 void np_trace_connection_use(np_transfer *transfer, uint64_t now_ns);
-/* The program takes no data, and takes data again: spans of kind application. A body that outruns its
- * reader pauses thousands of times: the first NP_APPLICATION_SPANS have a span each, all later ones
- * share the last, which says how many they are and how long they held. */
+/* The program takes no data, and takes data again: spans of kind application. A body that outruns
+ * its reader pauses thousands of times: the first NP_APPLICATION_SPANS have a span each, all later
+ * ones share the last, which says how many they are and how long they held. */
 #define NP_APPLICATION_SPANS 32
 void np_trace_pause(np_transfer *transfer, uint64_t now_ns);
 void np_trace_resume(np_transfer *transfer, uint64_t now_ns);

@@ -9,13 +9,12 @@
 #define NP_URL_MAX (64u * 1024) /* bytes */
 
 typedef struct np_url {
-    char
-        *text; /* owned: "scheme://host[:port]target"; no user info, no fragment, no default port */
+    /* owned: "scheme://host[:port]target"; no user info, no fragment, no default port */
+    char *text;
     const char *scheme; /* static: "http" or "https" */
     const char *host;   /* lower case; an IPv6 literal in its canonical form, without brackets */
-    const char
-        *target;   /* path and query as they were given, percent-encoding untouched; at least "/" */
-    uint16_t port; /* 1 … 65535; the scheme's own where none was given */
+    const char *target; /* path and query as given, percent-encoding untouched; at least "/" */
+    uint16_t port;      /* 1 … 65535; the scheme's own where none was given */
 } np_url;
 
 /* NP_E_ARGUMENT for a malformed URL, NP_E_NOT_SUPPORTED for another scheme. The texts never repeat

@@ -158,7 +158,8 @@ static int width_for(uint64_t range)
     return range <= UINT32_MAX ? 4 : 8;
 }
 
-/* Writes value - low of the values that are there as little-endian numbers of `width` bytes; returns the bytes. */
+/* Writes value - low of the values that are there as little-endian numbers of `width` bytes;
+ * returns the bytes. */
 static int encode(struct builder *b, int column, int width)
 {
     const int bit = np_chunk_present_bit((np_chunk_column)column);

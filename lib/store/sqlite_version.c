@@ -1,4 +1,5 @@
-/* The version of SQLite in use: the one loaded, not the one compiled against. Floor 2; any thread. */
+/* The version of SQLite in use: the one loaded, not the one compiled against. Floor 2; any thread.
+ */
 #include <netphase/store.h>
 #include <sqlite3.h>
 

@@ -10,8 +10,9 @@
 #define NP_FILTER_DEPTH_MAX      64   /* of parentheses and `not` */
 #define NP_FILTER_CONDITIONS_MAX 256  /* SQLite's expressions may be 1,000 deep */
 #define NP_FILTER_VALUES_MAX     4096 /* in all lists together */
-#define NP_FILTER_PATTERN_MAX    4096 /* of like; what SQLite is held to for files from someone else \
-                                       */
+#define NP_FILTER_PATTERN_MAX                                                                      \
+    4096 /* of like; what SQLite is held to for files from someone else                            \
+          */
 
 typedef enum np_where_type {
     NP_WHERE_AND,

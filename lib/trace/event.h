@@ -1,18 +1,20 @@
 /*
  * What an event is: 64 bytes, fixed, without pointers. Floor 1.
  *
- * A producer stamps and pushes; nothing else happens on its thread. Texts are references into the ring's own
- * memory (ring.h). What the five words mean is said per type in the table below and nowhere else.
+ * A producer stamps and pushes; nothing else happens on its thread. Texts are references into the
+ * ring's own memory (ring.h). What the five words mean is said per type in the table below and
+ * nowhere else.
  *
- * A request is known by the producer's number (1 … 2^32-1, counted up per ring, never reused), a connection and
- * a span likewise. The events of one request come in the order in which the producer learned of them; their times
- * may go back by a little (a stamp taken on the caller's thread, a kernel stamp): phases.c clamps, never reorders.
+ * A request is known by the producer's number (1 … 2^32-1, counted up per ring, never reused), a
+ * connection and a span likewise. The events of one request come in the order in which the producer
+ * learned of them; their times may go back by a little (a stamp taken on the caller's thread, a
+ * kernel stamp): phases.c clamps, never reorders.
  */
 #ifndef NP_TRACE_EVENT_H
 #define NP_TRACE_EVENT_H
 
-#include <netphase/phase.h>
 #include <assert.h>
+#include <netphase/phase.h>
 #include <stdint.h>
 
 /* Where a stamp came from; stored. */
@@ -30,8 +32,9 @@ typedef enum np_source {
 /* A reference to a text in the ring: 0 is "none". Made and read by ring.h only. */
 typedef uint64_t np_text_ref;
 
-/* X(NAME, comment). The numbers are stored (in `detail`, in `running`, in left-over rings): only append.
-   "text" is an np_text_ref. Packed fields are listed from the lowest bit. */
+/* X(NAME, comment). The numbers are stored (in `detail`, in `running`, in left-over rings): only
+   append. "text" is an np_text_ref. Packed fields are listed from the lowest bit. */
+/* clang-format off */
 #define NP_EVENTS(X)                                                                                                  \
     X(NONE, "an empty slot")                                                                                          \
     X(CLOCK, "w0 Unix ns at time_ns")                                                                                 \
@@ -53,11 +56,13 @@ typedef uint64_t np_text_ref;
     X(CONNECTION_READY, "the first request may be sent: w0 protocol")                                                 \
     X(CONNECTION_CLOSE, "w0 requests, w1 sent bytes, w2 received bytes, w3 reason text. Without READY before: set-up failed")
 
+/* clang-format on */
+
 typedef enum np_event_type {
 #define NP_EVENT_ENUM(NAME, comment) NP_EVENT_##NAME,
     NP_EVENTS(NP_EVENT_ENUM)
 #undef NP_EVENT_ENUM
-    NP_EVENT_TYPES
+        NP_EVENT_TYPES
 } np_event_type;
 
 typedef struct np_event {
@@ -73,28 +78,98 @@ typedef struct np_event {
 static_assert(sizeof(np_event) == 64, "an event is one cache line");
 
 /* Stored codes that events carry (schema table `code`). */
-enum { NP_OUTCOME_OK, NP_OUTCOME_FAILED, NP_OUTCOME_ABORTED, NP_OUTCOME_TIMEOUT, NP_OUTCOME_INTERRUPTED };
-enum { NP_HOP_FIRST, NP_HOP_REDIRECT, NP_HOP_AUTH, NP_HOP_PROXY_AUTH, NP_HOP_RETRY, NP_HOP_EXPECT_FAILED };
-enum { NP_PROTOCOL_UNKNOWN = 0, NP_PROTOCOL_HTTP_0_9 = 9, NP_PROTOCOL_HTTP_1_0 = 10, NP_PROTOCOL_HTTP_1_1 = 11, NP_PROTOCOL_H2 = 20, NP_PROTOCOL_H3 = 30 };
+enum {
+    NP_OUTCOME_OK,
+    NP_OUTCOME_FAILED,
+    NP_OUTCOME_ABORTED,
+    NP_OUTCOME_TIMEOUT,
+    NP_OUTCOME_INTERRUPTED
+};
+enum {
+    NP_HOP_FIRST,
+    NP_HOP_REDIRECT,
+    NP_HOP_AUTH,
+    NP_HOP_PROXY_AUTH,
+    NP_HOP_RETRY,
+    NP_HOP_EXPECT_FAILED
+};
+enum {
+    NP_PROTOCOL_UNKNOWN = 0,
+    NP_PROTOCOL_HTTP_0_9 = 9,
+    NP_PROTOCOL_HTTP_1_0 = 10,
+    NP_PROTOCOL_HTTP_1_1 = 11,
+    NP_PROTOCOL_H2 = 20,
+    NP_PROTOCOL_H3 = 30
+};
 typedef enum np_span_kind {
-    NP_SPAN_PIECE, NP_SPAN_QUERY, NP_SPAN_LOOKUP, NP_SPAN_ATTEMPT, NP_SPAN_HANDSHAKE, NP_SPAN_PROXY_HANDSHAKE, NP_SPAN_CONNECT_REQUEST,
-    NP_SPAN_SOCKS, NP_SPAN_PROXY_SOURCE, NP_SPAN_PAC_FETCH, NP_SPAN_PAC_EVAL, NP_SPAN_PAC_CALL, NP_SPAN_WPAD_PROBE, NP_SPAN_WAIT_FOR_CONNECTION,
-    NP_SPAN_WAIT_FOR_SLOT, NP_SPAN_CONTINUE_WAIT, NP_SPAN_APPLICATION, NP_SPAN_LATENESS, NP_SPAN_CA_LOAD, NP_SPAN_VERIFY,
-    NP_SPAN_INFORMATIONAL, NP_SPAN_CALLBACK, NP_SPAN_PROXY_TRY
+    NP_SPAN_PIECE,
+    NP_SPAN_QUERY,
+    NP_SPAN_LOOKUP,
+    NP_SPAN_ATTEMPT,
+    NP_SPAN_HANDSHAKE,
+    NP_SPAN_PROXY_HANDSHAKE,
+    NP_SPAN_CONNECT_REQUEST,
+    NP_SPAN_SOCKS,
+    NP_SPAN_PROXY_SOURCE,
+    NP_SPAN_PAC_FETCH,
+    NP_SPAN_PAC_EVAL,
+    NP_SPAN_PAC_CALL,
+    NP_SPAN_WPAD_PROBE,
+    NP_SPAN_WAIT_FOR_CONNECTION,
+    NP_SPAN_WAIT_FOR_SLOT,
+    NP_SPAN_CONTINUE_WAIT,
+    NP_SPAN_APPLICATION,
+    NP_SPAN_LATENESS,
+    NP_SPAN_CA_LOAD,
+    NP_SPAN_VERIFY,
+    NP_SPAN_INFORMATIONAL,
+    NP_SPAN_CALLBACK,
+    NP_SPAN_PROXY_TRY
 } np_span_kind;
 typedef enum np_span_outcome {
-    NP_SPAN_OK, NP_SPAN_FAILED, NP_SPAN_TIMEOUT, NP_SPAN_ABANDONED, NP_SPAN_NODATA, NP_SPAN_NXDOMAIN, NP_SPAN_REFUSED, NP_SPAN_UNREACHABLE,
-    NP_SPAN_SKIPPED, NP_SPAN_UNFINISHED
+    NP_SPAN_OK,
+    NP_SPAN_FAILED,
+    NP_SPAN_TIMEOUT,
+    NP_SPAN_ABANDONED,
+    NP_SPAN_NODATA,
+    NP_SPAN_NXDOMAIN,
+    NP_SPAN_REFUSED,
+    NP_SPAN_UNREACHABLE,
+    NP_SPAN_SKIPPED,
+    NP_SPAN_UNFINISHED
 } np_span_outcome;
 typedef enum np_new_because {
-    NP_NEW_UNKNOWN, NP_NEW_FIRST, NP_NEW_FORCED, NP_NEW_ALL_BUSY, NP_NEW_PEER_CLOSED, NP_NEW_DEAD_ON_REUSE, NP_NEW_TOO_OLD, NP_NEW_OPTIONS_DIFFER,
-    NP_NEW_PROXY_DIFFERS, NP_NEW_EVICTED
+    NP_NEW_UNKNOWN,
+    NP_NEW_FIRST,
+    NP_NEW_FORCED,
+    NP_NEW_ALL_BUSY,
+    NP_NEW_PEER_CLOSED,
+    NP_NEW_DEAD_ON_REUSE,
+    NP_NEW_TOO_OLD,
+    NP_NEW_OPTIONS_DIFFER,
+    NP_NEW_PROXY_DIFFERS,
+    NP_NEW_EVICTED
 } np_new_because;
-enum { NP_LAYER_OURS, NP_LAYER_CURL, NP_LAYER_DNS, NP_LAYER_OS, NP_LAYER_TLS }; /* np_error.layer as a number: NULL "curl" "dns" "os" "tls" */
+enum {
+    NP_LAYER_OURS,
+    NP_LAYER_CURL,
+    NP_LAYER_DNS,
+    NP_LAYER_OS,
+    NP_LAYER_TLS
+};     /* np_error.layer as a number: NULL "curl" "dns" "os" "tls" */
 enum { /* request.flags */
-    NP_FLAG_EARLY_RESPONSE = 1, NP_FLAG_SEND_IN_WAIT = 2, NP_FLAG_SUMMED_HOPS = 4, NP_FLAG_TUNNEL_IN_TLS = 8, NP_FLAG_PRECONNECT = 16,
-    NP_FLAG_EVENTS_LOST = 32, NP_FLAG_DNS_CACHED = 64, NP_FLAG_BODY_TRUNCATED = 128, NP_FLAG_INCONSISTENT_IMPORT = 256, NP_FLAG_CLAMPED = 512,
-    NP_FLAG_CONNECT_LEFT = 1024 /* its own connect was under way when another connection became idle, and it took that one */
+       NP_FLAG_EARLY_RESPONSE = 1,
+       NP_FLAG_SEND_IN_WAIT = 2,
+       NP_FLAG_SUMMED_HOPS = 4,
+       NP_FLAG_TUNNEL_IN_TLS = 8,
+       NP_FLAG_PRECONNECT = 16,
+       NP_FLAG_EVENTS_LOST = 32,
+       NP_FLAG_DNS_CACHED = 64,
+       NP_FLAG_BODY_TRUNCATED = 128,
+       NP_FLAG_INCONSISTENT_IMPORT = 256,
+       NP_FLAG_CLAMPED = 512,
+       NP_FLAG_CONNECT_LEFT = 1024 /* its own connect was under way when another connection became
+                                      idle, and it took that one */
 };
 
 #endif

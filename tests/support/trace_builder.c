@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_ORIGINS           64
-#define EVENTS_BETWEEN_FLUSHES 500 /* a request has some 20 to 60 events, the smallest ring 1,024  \
-                                    */
+#define MOST_ORIGINS 64
+#define EVENTS_BETWEEN_FLUSHES                                                                     \
+    500 /* a request has some 20 to 60 events, the smallest ring 1,024                             \
+         */
 
 struct known_origin {
     char origin[256];

@@ -595,7 +595,8 @@ Test(loop, the_hook_comes_after_tasks_and_what_it_brings_up_runs_before_sleeping
     fixture_done(&f);
 }
 
-/* In a process of its own: libuv opens what all loops share with the first one. 0: made; 1: refused. */
+/* In a process of its own: libuv opens what all loops share with the first one. 0: made; 1:
+ * refused. */
 static int create_with(rlim_t descriptors)
 {
     const pid_t child = fork();

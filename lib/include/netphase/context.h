@@ -1,9 +1,9 @@
 /**
  * The library's state: one loop thread, a pool of callback threads, the connections, the DNS cache.
  *
- * Make one and keep it. Requests hold their context: np_context_free aborts what is still running, runs the
- * callbacks, joins the threads; request, response and stream handles that a caller still holds stay valid
- * until released and answer NP_E_OBJECT_DISPOSED.
+ * Make one and keep it. Requests hold their context: np_context_free aborts what is still running,
+ * runs the callbacks, joins the threads; request, response and stream handles that a caller still
+ * holds stay valid until released and answer NP_E_OBJECT_DISPOSED.
  */
 #ifndef NETPHASE_CONTEXT_H
 #define NETPHASE_CONTEXT_H
@@ -21,49 +21,59 @@ typedef enum np_family { NP_FAMILY_ANY = 0, NP_FAMILY_IPV4 = 4, NP_FAMILY_IPV6 =
 typedef enum np_tls_version { NP_TLS_DEFAULT = 0, NP_TLS_1_2 = 12, NP_TLS_1_3 = 13 } np_tls_version;
 
 typedef struct np_context_options {
-    size_t size;     /* sizeof(np_context_options); set by the initialiser                             */
-    np_trace *trace; /* borrowed for the context's life; NULL: not traced                              */
+    size_t size;     /* sizeof(np_context_options); set by the initialiser */
+    np_trace *trace; /* borrowed for the context's life; NULL: not traced */
 
-    uint32_t connection_limit; /* connections a service point (scheme, host, port); 0: 2, unlimited to loopback */
-    uint32_t pool_threads;     /* callback threads; 0: 4; 1 … 64                                        */
-    int64_t connect_timeout_ns;/* from the first lookup until connected and TLS done; 0: 30 s           */
-    int64_t max_idle_time_ns;  /* an idle connection is closed after it; 0: 100 s                       */
+    uint32_t connection_limit;  /* connections a service point (scheme, host, port); 0: 2, unlimited
+                                   to loopback */
+    uint32_t pool_threads;      /* callback threads; 0: 4; 1 … 64 */
+    int64_t connect_timeout_ns; /* from the first lookup until connected and TLS done; 0: 30 s */
+    int64_t max_idle_time_ns;   /* an idle connection is closed after it; 0: 100 s */
 
-    const char *ca_file;       /* copied; PEM; NULL: libcurl's built-in file. The environment is not read */
-    const char *ca_path;       /* copied; a folder of hashed certificates; NULL: none                   */
-    bool insecure;             /* true: any certificate is taken                                        */
-    np_tls_version tls_minimum;/* oldest TLS version to offer                                           */
-    np_tls_version tls_maximum;/* newest TLS version to offer                                           */
+    /* copied; PEM; NULL: libcurl's built-in file. The environment is not read */
+    const char *ca_file;
+    const char *ca_path;        /* copied; a folder of hashed certificates; NULL: none */
+    bool insecure;              /* true: any certificate is taken */
+    np_tls_version tls_minimum; /* oldest TLS version to offer */
+    np_tls_version tls_maximum; /* newest TLS version to offer */
 
-    np_family family;          /* which addresses to use                                                */
-    const char *dns_servers;   /* copied; "ADDR[:PORT],…", IPv6 in brackets; NULL: those of resolv.conf. The
-                                  environment is not read                                               */
-    const char *const *resolve;/* resolve[resolve_count], copied; "HOST:PORT:ADDR[,ADDR…]" as curl's --resolve */
+    np_family family;        /* which addresses to use */
+    const char *dns_servers; /* copied; "ADDR[:PORT],…", IPv6 in brackets; NULL: those of
+                                resolv.conf. The environment is not read */
+    /* resolve[resolve_count], copied; "HOST:PORT:ADDR[,ADDR…]" as curl's --resolve */
+    const char *const *resolve;
     size_t resolve_count;
-    const char *const *connect_to; /* connect_to[connect_to_count], copied; "HOST:PORT:HOST2:PORT2" as curl's */
+    /* connect_to[connect_to_count], copied; "HOST:PORT:HOST2:PORT2" as curl's --connect-to */
+    const char *const *connect_to;
     size_t connect_to_count;
 } np_context_options;
-#define NP_CONTEXT_OPTIONS_INIT {.size = sizeof(np_context_options)}
+#define NP_CONTEXT_OPTIONS_INIT                                                                    \
+    {                                                                                              \
+        .size = sizeof(np_context_options)                                                         \
+    }
 
 /**
  * Makes a context and starts its threads.
  *
  * @param options  NULL: all defaults; fields beyond options->size count as 0
  * @param out      [out] owned: free with np_context_free
- * @return NP_E_ARGUMENT for a malformed address, resolve or connect_to entry (named in `err`), NP_E_INPUT when ca_file
- *         cannot be read, NP_E_OUTPUT when the trace's ring cannot be made (disk full), NP_E_NO_MEMORY
+ * @return NP_E_ARGUMENT for a malformed address, resolve or connect_to entry (named in `err`),
+ * NP_E_INPUT when ca_file cannot be read, NP_E_OUTPUT when the trace's ring cannot be made (disk
+ * full), NP_E_NO_MEMORY
  *
  * Any thread.
  */
-NP_API np_status np_context_create(const np_context_options *options, np_context **out, np_error *err);
+NP_API np_status np_context_create(const np_context_options *options, np_context **out,
+                                   np_error *err);
 
 /**
  * Aborts every request, runs their callbacks, closes all connections and joins the threads (AR-12).
  *
  * @param context  NULL is allowed
  *
- * Any thread but one of the context's own: from inside a callback it aborts and refuses what is new, but joins nothing and has to be
- * called again elsewhere. Callbacks of requests that are pending run on the calling thread (AB-3).
+ * Any thread but one of the context's own: from inside a callback it aborts and refuses what is
+ * new, but joins nothing and has to be called again elsewhere. Callbacks of requests that are
+ * pending run on the calling thread (AB-3).
  */
 NP_API void np_context_free(np_context *context);
 

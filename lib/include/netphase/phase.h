@@ -1,8 +1,9 @@
 /**
- * The phases a request's time is cut into. They never overlap, and together they are the total, exactly.
+ * The phases a request's time is cut into. They never overlap, and together they are the total,
+ * exactly.
  *
- * One table gives the enum, the name, the letter and the meaning; the schema's table `code` says the same
- * and a test compares the two. The numbers are stored in traces and never change.
+ * One table gives the enum, the name, the letter and the meaning; the schema's table `code` says
+ * the same and a test compares the two. The numbers are stored in traces and never change.
  */
 #ifndef NETPHASE_PHASE_H
 #define NETPHASE_PHASE_H

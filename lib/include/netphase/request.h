@@ -1,16 +1,18 @@
 /**
  * Requests, responses, streams and asynchronous results: the Begin/End life cycle.
  *
- * A request is made in a context, configured, begun once and ended once. `begin_*` never waits for a network, a
- * name or a script; what the network did comes out of `end_*`. Rule numbers (ER-1, GR-5, AB-3, AR-5 …) name the
- * rules of docs/contract.md.
+ * A request is made in a context, configured, begun once and ended once. `begin_*` never waits for
+ * a network, a name or a script; what the network did comes out of `end_*`. Rule numbers (ER-1,
+ * GR-5, AB-3, AR-5 …) name the rules of docs/contract.md.
  *
- * Threads: every function may be called from any thread, also from inside a callback, unless it says otherwise.
- * Callbacks run on the context's pool threads, exactly once, with no lock held (AR-5); those of operations that
- * np_request_abort completes run on the aborting thread before it returns (AB-3).
+ * Threads: every function may be called from any thread, also from inside a callback, unless it
+ * says otherwise. Callbacks run on the context's pool threads, exactly once, with no lock held
+ * (AR-5); those of operations that np_request_abort completes run on the aborting thread before it
+ * returns (AB-3).
  *
- * Lifetime: each handle is released by who got it, in any order. A stream keeps its response open, a response and a
- * result outlive their request, and all of them outlive the context: then they answer NP_E_OBJECT_DISPOSED.
+ * Lifetime: each handle is released by who got it, in any order. A stream keeps its response open,
+ * a response and a result outlive their request, and all of them outlive the context: then they
+ * answer NP_E_OBJECT_DISPOSED.
  */
 #ifndef NETPHASE_REQUEST_H
 #define NETPHASE_REQUEST_H
@@ -29,10 +31,11 @@ typedef struct np_async np_async;
 /**
  * Called once when an operation has completed.
  *
- * @param async  borrowed for the call; the caller's pointer is np_async_state(async). It may come before the begin
- *               call that made it has returned (AR-6)
+ * @param async  borrowed for the call; the caller's pointer is np_async_state(async). It may come
+ * before the begin call that made it has returned (AR-6)
  *
- * Runs on a pool thread (or the aborting one). Everything in this header may be called from inside (AR-7).
+ * Runs on a pool thread (or the aborting one). Everything in this header may be called from inside
+ * (AR-7).
  */
 typedef void (*np_async_fn)(np_async *async);
 
@@ -50,9 +53,11 @@ typedef enum np_request_state {
 
 /** What a request may take over from earlier ones. */
 typedef enum np_reuse {
-    NP_REUSE_ANY = 0,   /* an idle connection, cached names, TLS sessions */
-    NP_REUSE_FRESH = 1, /* a new connection, closed afterwards; cached names and TLS sessions are used */
-    NP_REUSE_COLD = 2   /* a new connection, closed afterwards, with a lookup of its own and a full handshake */
+    NP_REUSE_ANY = 0, /* an idle connection, cached names, TLS sessions */
+    NP_REUSE_FRESH =
+        1, /* a new connection, closed afterwards; cached names and TLS sessions are used */
+    NP_REUSE_COLD =
+        2 /* a new connection, closed afterwards, with a lookup of its own and a full handshake */
 } np_reuse;
 
 /* ------------------------------------------------------------------------------------------------ request */
@@ -61,38 +66,43 @@ typedef enum np_reuse {
  * Makes a request.
  *
  * @param context  kept until the request is released
- * @param url      copied; absolute http or https (RFC 3986), up to 64 KiB; user info, spaces, control characters and
- *                 bytes beyond ASCII are not accepted, the fragment is dropped, nothing is re-encoded
+ * @param url      copied; absolute http or https (RFC 3986), up to 64 KiB; user info, spaces,
+ * control characters and bytes beyond ASCII are not accepted, the fragment is dropped, nothing is
+ * re-encoded
  * @param out      [out] owned: release with np_request_release
- * @return NP_E_ARGUMENT_NULL, NP_E_ARGUMENT for a malformed URL, NP_E_NOT_SUPPORTED for another scheme,
- *         NP_E_OBJECT_DISPOSED when the context is being freed
+ * @return NP_E_ARGUMENT_NULL, NP_E_ARGUMENT for a malformed URL, NP_E_NOT_SUPPORTED for another
+ * scheme, NP_E_OBJECT_DISPOSED when the context is being freed
  */
-NP_API np_status np_request_create(np_context *context, const char *url, np_request **out, np_error *err);
+NP_API np_status np_request_create(np_context *context, const char *url, np_request **out,
+                                   np_error *err);
 
-/** Releases a request; while an operation is pending this counts as abort (AR-11). NULL is allowed. */
+/** Releases a request; while an operation is pending that is an abort (AR-11). NULL is allowed. */
 NP_API void np_request_release(np_request *request);
 
 /**
  * Sets the method, "GET" at first.
  *
- * @param method  copied; an HTTP token (RFC 9110 section 5.6.2). GET, HEAD, POST, PUT, CONNECT and MKCOL are
- *                recognised ignoring case and stored in capitals
+ * @param method  copied; an HTTP token (RFC 9110 section 5.6.2). GET, HEAD, POST, PUT, CONNECT and
+ * MKCOL are recognised ignoring case and stored in capitals
  * @return NP_E_INVALID_OPERATION after the start (SM-1), NP_E_ARGUMENT
  */
 NP_API np_status np_request_set_method(np_request *request, const char *method, np_error *err);
 /** Returns the method; borrowed until the next set or release. */
 NP_API const char *np_request_method(const np_request *request);
 
-/** Sets what the request may take over from earlier ones, NP_REUSE_ANY at first. NP_E_INVALID_OPERATION after the start. */
+/** Sets what the request may take over from earlier ones, NP_REUSE_ANY at first.
+ * NP_E_INVALID_OPERATION after the start. */
 NP_API np_status np_request_set_reuse(np_request *request, np_reuse reuse, np_error *err);
 
 /**
- * Sets the limit for the whole of an asynchronous operation, from begin until the body is read: Web/Timeout.
+ * Sets the limit for the whole of an asynchronous operation, from begin until the body is read:
+ * Web/Timeout.
  *
  * @param timeout_ms  -1: none (the default); 0 counts as 1 ms
  * @return NP_E_INVALID_OPERATION after the start, NP_E_ARGUMENT_RANGE below -1
  */
-NP_API np_status np_request_set_async_timeout(np_request *request, int64_t timeout_ms, np_error *err);
+NP_API np_status np_request_set_async_timeout(np_request *request, int64_t timeout_ms,
+                                              np_error *err);
 
 /**
  * Sets the limit of the synchronous family, 100,000 ms at first.
@@ -105,18 +115,23 @@ NP_API np_status np_request_set_timeout(np_request *request, int64_t timeout_ms,
 /**
  * Sets a request header field, replacing one of the same name.
  *
- * @param name   copied; a token. Accept, Connection, Content-Length, Content-Type, Date, Expect, Host, If-Modified-Since,
- *               Proxy-Connection, Range, Referer, Transfer-Encoding and User-Agent belong to properties: NP_E_ARGUMENT
- * @param value  copied; surrounding blanks are trimmed; no CR, LF, NUL or other control character; NULL removes the field
+ * @param name   copied; a token. Accept, Connection, Content-Length, Content-Type, Date, Expect,
+ * Host, If-Modified-Since, Proxy-Connection, Range, Referer, Transfer-Encoding and User-Agent
+ * belong to properties: NP_E_ARGUMENT
+ * @param value  copied; surrounding blanks are trimmed; no CR, LF, NUL or other control character;
+ * NULL removes the field
  * @return NP_E_INVALID_OPERATION after the start, NP_E_ARGUMENT, NP_E_ARGUMENT_NULL
  */
-NP_API np_status np_request_header_set(np_request *request, const char *name, const char *value, np_error *err);
-/** Sets Accept; NULL or "" clears it. Same rules and errors as np_request_header_set; so for the next four. */
+NP_API np_status np_request_header_set(np_request *request, const char *name, const char *value,
+                                       np_error *err);
+/** Sets Accept; NULL or "" clears it. Same rules and errors as np_request_header_set; so for the
+ * next four. */
 NP_API np_status np_request_set_accept(np_request *request, const char *value, np_error *err);
 NP_API np_status np_request_set_user_agent(np_request *request, const char *value, np_error *err);
 NP_API np_status np_request_set_referer(np_request *request, const char *value, np_error *err);
 NP_API np_status np_request_set_content_type(np_request *request, const char *value, np_error *err);
-/** Sets the Host header, `host[:port]` of the URL at first. NP_E_ARGUMENT for anything that is no host. */
+/** Sets the Host header, `host[:port]` of the URL at first. NP_E_ARGUMENT for anything that is no
+ * host. */
 NP_API np_status np_request_set_host(np_request *request, const char *value, np_error *err);
 
 /**
@@ -125,38 +140,44 @@ NP_API np_status np_request_set_host(np_request *request, const char *value, np_
  * @param fn     called once on completion; NULL is allowed
  * @param state  handed to the callback by np_async_state
  * @param out    [out] owned: release with np_async_release
- * @return NP_E_INVALID_OPERATION when a response is pending or was obtained (GR-8, GR-9) or the synchronous family was used
- *         (GR-10), NP_E_WEB with REQUEST_CANCELED after abort (GR-1) or with the stored failure (GR-2)
+ * @return NP_E_INVALID_OPERATION when a response is pending or was obtained (GR-8, GR-9) or the
+ * synchronous family was used (GR-10), NP_E_WEB with REQUEST_CANCELED after abort (GR-1) or with
+ * the stored failure (GR-2)
  *
- * The operation completes when the response header is there. Statuses of 400 and more complete it with
- * NP_E_WEB/PROTOCOL_ERROR and a readable response attached (GR-14); a 3xx is simply the final status.
+ * The operation completes when the response header is there. Statuses of 400 and more complete it
+ * with NP_E_WEB/PROTOCOL_ERROR and a readable response attached (GR-14); a 3xx is simply the final
+ * status.
  */
-NP_API np_status np_request_begin_get_response(np_request *request, np_async_fn fn, void *state, np_async **out, np_error *err);
+NP_API np_status np_request_begin_get_response(np_request *request, np_async_fn fn, void *state,
+                                               np_async **out, np_error *err);
 
 /**
  * Waits for the operation where it is not complete, and hands out the response.
  *
  * @param async  from this request's np_request_begin_get_response
  * @param out    [out] owned: release with np_response_release
- * @return the failure of the operation; NP_E_ARGUMENT_NULL (ES-1), NP_E_ARGUMENT for a foreign result (ES-2),
- *         NP_E_INVALID_OPERATION at the second call (ES-3)
+ * @return the failure of the operation; NP_E_ARGUMENT_NULL (ES-1), NP_E_ARGUMENT for a foreign
+ * result (ES-2), NP_E_INVALID_OPERATION at the second call (ES-3)
  */
-NP_API np_status np_request_end_get_response(np_request *request, np_async *async, np_response **out, np_error *err);
+NP_API np_status np_request_end_get_response(np_request *request, np_async *async,
+                                             np_response **out, np_error *err);
 
 /**
  * The synchronous form: starts the request and waits, within np_request_set_timeout.
  *
- * @param out  [out] owned: release with np_response_release; the same response at every call (GR-16)
+ * @param out  [out] owned: release with np_response_release; the same response at every call
+ * (GR-16)
  * @return as begin and end; NP_E_WEB/TIMEOUT aborts the request
  */
 NP_API np_status np_request_get_response(np_request *request, np_response **out, np_error *err);
 
 /**
- * Aborts the request: legal in every state, idempotent, from any thread (AB-1 … AB-6). NULL is allowed.
+ * Aborts the request: legal in every state, idempotent, from any thread (AB-1 … AB-6). NULL is
+ * allowed.
  *
- * Every outstanding operation ends with NP_E_WEB/REQUEST_CANCELED, and its callback runs here, before this returns: hold no
- * lock that the callback takes. The connection is closed. What is called afterwards gives REQUEST_CANCELED too; closing
- * and releasing are fine.
+ * Every outstanding operation ends with NP_E_WEB/REQUEST_CANCELED, and its callback runs here,
+ * before this returns: hold no lock that the callback takes. The connection is closed. What is
+ * called afterwards gives REQUEST_CANCELED too; closing and releasing are fine.
  */
 NP_API void np_request_abort(np_request *request);
 
@@ -165,8 +186,8 @@ NP_API bool np_request_have_response(const np_request *request);
 /**
  * Returns the response that came with a failure (GR-14), or NULL.
  *
- * @return owned: release with np_response_release. It can be read until its last reference has gone once; after that it still
- *         tells its status and fields
+ * @return owned: release with np_response_release. It can be read until its last reference has gone
+ * once; after that it still tells its status and fields
  */
 NP_API np_response *np_request_response(np_request *request);
 /** Returns the state of the life cycle. */
@@ -187,22 +208,26 @@ NP_API bool np_async_completed_synchronously(const np_async *async);
  * @return 0 done, 1 the time is over
  */
 NP_API int np_async_wait(np_async *async, int64_t timeout_ms);
-/** Returns an eventfd that becomes and stays readable on completion (AR-4); borrowed until release; -1 without descriptors. */
+/** Returns an eventfd that becomes and stays readable on completion (AR-4); borrowed until release;
+ * -1 without descriptors. */
 NP_API int np_async_eventfd(np_async *async);
-/** Returns the failure, borrowed until release; NULL while pending and on success. Does not count as end. */
+/** Returns the failure, borrowed until release; NULL while pending and on success. Does not count
+ * as end. */
 NP_API const np_error *np_async_error(const np_async *async);
 /** Returns the response attached to a failure, a new reference (owned), or NULL. */
 NP_API np_response *np_async_response(const np_async *async);
 /** Takes another reference and returns `async`. */
 NP_API np_async *np_async_retain(np_async *async);
-/** Drops a reference; with the last one a response that no end call took is closed (AR-9). NULL is allowed. */
+/** Drops a reference; with the last one a response that no end call took is closed (AR-9). NULL is
+ * allowed. */
 NP_API void np_async_release(np_async *async);
 
 /* --------------------------------------------------------------------------------------------------- response */
 
 /** Returns the HTTP status, 100 … 999. */
 NP_API int np_response_status(const np_response *response);
-/** Returns the first value of a header field, ignoring case; borrowed until release; NULL: not there. */
+/** Returns the first value of a header field, ignoring case; borrowed until release; NULL: not
+ * there. */
 NP_API const char *np_response_header(const np_response *response, const char *name);
 /** Returns the length of the body in bytes as the header says, -1 when not known. */
 NP_API int64_t np_response_content_length(const np_response *response);
@@ -220,7 +245,8 @@ NP_API int np_response_protocol(const np_response *response);
  * @return NP_E_OBJECT_DISPOSED after close
  */
 NP_API np_status np_response_stream(np_response *response, np_stream **out, np_error *err);
-/** Closes the response and its stream: up to 64 KiB or 500 ms of body are drained to keep the connection, else it is dropped. */
+/** Closes the response and its stream: up to 64 KiB or 500 ms of body are drained to keep the
+ * connection, else it is dropped. */
 NP_API void np_response_close(np_response *response);
 /** Drops a reference; the last one closes, unless a stream of it is still held. NULL is allowed. */
 NP_API void np_response_release(np_response *response);
@@ -232,18 +258,20 @@ NP_API void np_response_release(np_response *response);
  *
  * @param buffer  [out] buffer[capacity]
  * @param got     [out] bytes read; 0: end of the body
- * @return NP_E_WEB with CONNECTION_CLOSED (closed, or the body was cut short: what came is handed out before), REQUEST_CANCELED
- *         after an abort, TIMEOUT (the 300 s are over and the request was aborted, or np_request_set_async_timeout),
- *         RECEIVE_FAILURE; NP_E_NOT_SUPPORTED while another read is under way; NP_E_OBJECT_DISPOSED
+ * @return NP_E_WEB with CONNECTION_CLOSED (closed, or the body was cut short: what came is handed
+ * out before), REQUEST_CANCELED after an abort, TIMEOUT (the 300 s are over and the request was
+ * aborted, or np_request_set_async_timeout), RECEIVE_FAILURE; NP_E_NOT_SUPPORTED while another read
+ * is under way; NP_E_OBJECT_DISPOSED
  */
-NP_API np_status np_stream_read(np_stream *stream, void *buffer, size_t capacity, size_t *got, np_error *err);
+NP_API np_status np_stream_read(np_stream *stream, void *buffer, size_t capacity, size_t *got,
+                                np_error *err);
 /**
  * Starts a read; the buffer must stay valid until it has completed.
  *
  * @return as np_stream_read for what is known at once; the rest comes out of np_stream_end_read
  */
-NP_API np_status np_stream_begin_read(np_stream *stream, void *buffer, size_t capacity, np_async_fn fn, void *state,
-                                      np_async **out, np_error *err);
+NP_API np_status np_stream_begin_read(np_stream *stream, void *buffer, size_t capacity,
+                                      np_async_fn fn, void *state, np_async **out, np_error *err);
 /** Ends a read that np_stream_begin_read began; `got` as in np_stream_read. */
 NP_API np_status np_stream_end_read(np_stream *stream, np_async *async, size_t *got, np_error *err);
 /** Closes the stream, and with it the response. Never fails for a response stream. */

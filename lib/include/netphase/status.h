@@ -1,9 +1,9 @@
 /**
  * What went wrong: one status for programs to decide on, one np_error for people to read.
  *
- * Every function that can fail returns an np_status: 0 is NP_OK, failures are negative. Most also take an
- * optional np_error, owned by the caller, as their last parameter; NULL is allowed everywhere. A function
- * that succeeds leaves the np_error as it was.
+ * Every function that can fail returns an np_status: 0 is NP_OK, failures are negative. Most also
+ * take an optional np_error, owned by the caller, as their last parameter; NULL is allowed
+ * everywhere. A function that succeeds leaves the np_error as it was.
  */
 #ifndef NETPHASE_STATUS_H
 #define NETPHASE_STATUS_H
@@ -61,12 +61,12 @@ typedef enum np_web_status {
 } np_web_status;
 
 typedef struct np_error {
-    np_status status;         /* the class: what a program can decide on            */
-    np_web_status web_status; /* which network failure, for NP_E_WEB; else 0        */
-    const char *layer;        /* static: "curl", "sqlite", "dns", "os"; NULL: ours  */
-    int code;                 /* that layer's own code, 0 if none                   */
-    char text[160];           /* one line for people: no newline, no full stop      */
-    char cause[160];          /* what the layer below said, or ""                   */
+    np_status status;         /* the class: what a program can decide on */
+    np_web_status web_status; /* which network failure, for NP_E_WEB; else 0 */
+    const char *layer;        /* static: "curl", "sqlite", "dns", "os"; NULL: ours */
+    int code;                 /* that layer's own code, 0 if none */
+    char text[160];           /* one line for people: no newline, no full stop */
+    char cause[160];          /* what the layer below said, or "" */
 } np_error;
 
 /**
@@ -80,10 +80,12 @@ typedef struct np_error {
  */
 NP_API bool np_status_is_a(np_status status, np_status class_);
 
-/** Returns the name of a status, for example "invalid operation"; static text, never NULL. Any thread. */
+/** Returns the name of a status, for example "invalid operation"; static text, never NULL. Any
+ * thread. */
 NP_API const char *np_status_name(np_status status);
 
-/** Returns the name of a web status, for example "name resolution failure"; static text, never NULL. Any thread. */
+/** Returns the name of a web status, for example "name resolution failure"; static text, never
+ * NULL. Any thread. */
 NP_API const char *np_web_status_name(np_web_status web_status);
 
 #ifdef __cplusplus
