@@ -111,25 +111,26 @@ CREATE TABLE connection (                    -- written when set-up ended (also 
   requests INTEGER NOT NULL DEFAULT 0, sent_bytes INTEGER, received_bytes INTEGER, close_reason TEXT) STRICT;
 
 -- ------------------------------------------------------------------------------------------------------------ the hot table
+-- Not STRICT and without NOT NULL, alone of all tables: SQLite would check every value of every row that only the writer makes.
 CREATE TABLE request (
   id INTEGER PRIMARY KEY,                    -- order of completion
-  run_id INTEGER NOT NULL, process_id INTEGER NOT NULL,
-  number INTEGER NOT NULL,                   -- the producer's number, unique in the process
-  start_ns INTEGER NOT NULL,                 -- Unix ns; hop 0: the entry of the begin call; later hops: the end of the hop before
-  total_ns INTEGER NOT NULL,
+  run_id INTEGER, process_id INTEGER,
+  number INTEGER,                            -- the producer's number, unique in the process
+  start_ns INTEGER,                          -- Unix ns; hop 0: the entry of the begin call; later hops: the end of the hop before
+  total_ns INTEGER,
   hop_of INTEGER,                            -- id of hop 0; NULL on hop 0 itself
-  hop INTEGER NOT NULL DEFAULT 0, hop_reason INTEGER NOT NULL DEFAULT 0, purpose INTEGER NOT NULL DEFAULT 0,
-  outcome INTEGER NOT NULL DEFAULT 0,
-  method_id INTEGER NOT NULL, origin_id INTEGER NOT NULL,
-  path_id INTEGER NOT NULL,                  -- path and query, redacted, as sent
-  route_id INTEGER NOT NULL,                 -- path without query, numbers, UUIDs and long hex words as {}: the gate's series
+  hop INTEGER DEFAULT 0, hop_reason INTEGER DEFAULT 0, purpose INTEGER DEFAULT 0,
+  outcome INTEGER DEFAULT 0,
+  method_id INTEGER, origin_id INTEGER,
+  path_id INTEGER,                           -- path and query, redacted, as sent
+  route_id INTEGER,                          -- path without query, numbers, UUIDs and long hex words as {}: the gate's series
   status INTEGER,                            -- final HTTP status; NULL: none came
   protocol INTEGER, connection_id INTEGER,   -- NULL: none was ever ready
   connection_use INTEGER,                    -- 1: this request caused the set-up; n: the n-th request on it
-  proxy_id INTEGER, proxy_source INTEGER NOT NULL DEFAULT 0,
+  proxy_id INTEGER, proxy_source INTEGER DEFAULT 0,
   -- the partition: durations, NULL when the phase did not happen
   queue_ns INTEGER, proxy_ns INTEGER, dns_ns INTEGER, connect_ns INTEGER, tunnel_ns INTEGER, tls_ns INTEGER,
-  send_ns INTEGER, wait_ns INTEGER, receive_ns INTEGER, gap_ns INTEGER NOT NULL DEFAULT 0,
+  send_ns INTEGER, wait_ns INTEGER, receive_ns INTEGER, gap_ns INTEGER DEFAULT 0,
   -- where each begins (queue begins at 0)
   proxy_at_ns INTEGER, dns_at_ns INTEGER, connect_at_ns INTEGER, tunnel_at_ns INTEGER, tls_at_ns INTEGER,
   send_at_ns INTEGER, wait_at_ns INTEGER, receive_at_ns INTEGER,
@@ -140,15 +141,15 @@ CREATE TABLE request (
   late_ns INTEGER,                           -- part of wait and receive in which the kernel had data and our loop had not looked
   sent_bytes INTEGER, received_bytes INTEGER,-- bodies as on the wire
   dns_queries INTEGER, connect_attempts INTEGER,
-  flags INTEGER NOT NULL DEFAULT 0,          -- 1 early_response 2 send_in_wait 4 summed_hops 8 tunnel_in_tls 16 preconnect 32 events_lost
+  flags INTEGER DEFAULT 0,                   -- 1 early_response 2 send_in_wait 4 summed_hops 8 tunnel_in_tls 16 preconnect 32 events_lost
                                              -- 64 dns_cached 128 body_truncated 256 inconsistent_import 512 clamped (a negative piece was cut to 0)
                                              -- 1024 connect_left (took a connection that became idle while its own connect was under way)
   web_status INTEGER, error_layer TEXT, error_code INTEGER, error_id INTEGER,   -- NULL when outcome is ok
-  first_span INTEGER, span_count INTEGER NOT NULL DEFAULT 0,                    -- its spans are consecutive rows
+  first_span INTEGER, span_count INTEGER DEFAULT 0,                             -- its spans are consecutive rows
   sources BLOB,                              -- one byte a phase boundary (end of queue … end of receive): high half `source`, low half u: uncertainty <= 4^u ns;
                                              -- NULL: the usual ones of the run's mode (lib/store/sources.h)
   detail BLOB                                -- packed events, version byte first (lib/trace/pack.h), where columns and spans do not say all; NULL today
-) STRICT;
+);
 
 CREATE TABLE span (                          -- in the order of requests; no index: request.first_span and span_count find them
   id INTEGER PRIMARY KEY, request_id INTEGER, connection_id INTEGER, -- request NULL: belongs to no request (preconnect, refresh of a script, late ticket)

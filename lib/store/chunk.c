@@ -14,7 +14,9 @@
 
 #include <netphase/phase.h>
 
+#include <endian.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define ALWAYS (-1)
 
@@ -96,34 +98,36 @@ static void builder_free(struct builder *b)
     free(b);
 }
 
-static np_status builder_create(sqlite3 *db, struct builder **out, np_error *err)
+/* What only a chunk made from rows of the file needs: the SELECT, and columns to read into. */
+static np_status prepare_reading(struct builder *b, np_error *err)
 {
-    struct builder *b = calloc(1, sizeof *b);
-    if (!b)
-        return np_fail(err, NP_E_NO_MEMORY, "no memory for a chunk");
-    b->db = db;
-    np_columns_init(&b->columns);
     np_textbuf sql;
     np_textbuf_init(&sql, 8192);
     np_textbuf_puts(&sql, "SELECT ");
     np_columns_select(NP_COLUMNS_ALL, &sql);
     np_textbuf_print(&sql, " FROM request r WHERE r.id > ?1 ORDER BY r.id LIMIT %d", NP_CHUNK_ROWS);
-
     np_status status = sql.failed ? np_fail(err, NP_E_NO_MEMORY, "no memory for a statement")
-                                  : np_db_prepare(db, sql.text, &b->rows, err);
-    if (!status)
-        status = np_db_prepare(
-            db,
-            "INSERT INTO chunk (id, first_id, last_id, rows, version) VALUES (?1, ?2, ?3, ?4, ?5)",
-            &b->chunk, err);
+                                  : np_db_prepare(b->db, sql.text, &b->rows, err);
+    np_textbuf_done(&sql);
+    return status ? status : np_columns_reserve(&b->columns, NP_COLUMNS_ALL, err);
+}
+
+static np_status builder_create(sqlite3 *db, struct builder **out, np_error *err)
+{
+    struct builder *b = malloc(sizeof *b); /* `data` is written before it is read */
+    if (!b)
+        return np_fail(err, NP_E_NO_MEMORY, "no memory for a chunk");
+    b->db = db;
+    b->rows = b->chunk = b->column = NULL;
+    np_columns_init(&b->columns);
+    np_status status = np_db_prepare(
+        db, "INSERT INTO chunk (id, first_id, last_id, rows, version) VALUES (?1, ?2, ?3, ?4, ?5)",
+        &b->chunk, err);
     if (!status)
         status = np_db_prepare(db,
                                "INSERT INTO chunk_column (id, width, low, high, base, data) VALUES "
                                "(?1, ?2, ?3, ?4, ?5, ?6)",
                                &b->column, err);
-    if (!status)
-        status = np_columns_reserve(&b->columns, NP_COLUMNS_ALL, err);
-    np_textbuf_done(&sql);
     if (status) {
         builder_free(b);
         return status;
@@ -158,22 +162,39 @@ static int width_for(uint64_t range)
     return range <= UINT32_MAX ? 4 : 8;
 }
 
-/* Writes value - low of the values that are there as little-endian numbers of `width` bytes;
- * returns the bytes. */
-static int encode(struct builder *b, int column, int width)
+/* With a constant `width` this is one store a value. Every value is stored, and only those that are
+ * there move `out` on: the buffer has room for all at their full width. */
+static inline __attribute__((always_inline)) int encode_width(struct builder *b, int column,
+                                                              size_t width)
 {
     const int bit = np_chunk_present_bit((np_chunk_column)column);
     const int64_t *value = b->columns.value[column];
     const uint64_t low = (uint64_t)b->columns.low[column];
     uint8_t *out = b->data;
     for (uint32_t i = 0; i < b->columns.rows; i++) {
-        if (!np_columns_has(&b->columns, bit, i))
-            continue;
-        uint64_t v = (uint64_t)value[i] - low;
-        for (int k = 0; k < width; k++, v >>= 8)
-            *out++ = (uint8_t)v;
+        const uint64_t little_endian = htole64((uint64_t)value[i] - low);
+        memcpy(out, &little_endian, width);
+        out += np_columns_has(&b->columns, bit, i) ? width : 0;
     }
     return (int)(out - b->data);
+}
+
+/* Writes value - low of the values that are there as little-endian numbers of `width` bytes;
+ * returns the bytes. */
+static int encode(struct builder *b, int column, int width)
+{
+    switch (width) {
+    case 0:
+        return 0;
+    case 1:
+        return encode_width(b, column, 1);
+    case 2:
+        return encode_width(b, column, 2);
+    case 4:
+        return encode_width(b, column, 4);
+    default:
+        return encode_width(b, column, 8);
+    }
 }
 
 static int insert_column(struct builder *b, int64_t chunk_id, int column)
@@ -247,6 +268,8 @@ np_status np_chunk_advance(sqlite3 *db, uint64_t *made, np_error *err)
     np_status status = last_chunk(db, &chunk_id, &last_id, err);
     if (!status)
         status = builder_create(db, &b, err);
+    if (!status)
+        status = prepare_reading(b, err);
     while (!status) {
         status = read_rows(b, last_id, err);
         if (status || b->columns.rows < NP_CHUNK_ROWS)
