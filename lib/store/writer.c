@@ -146,8 +146,8 @@ void np_writer_free(np_writer *writer)
 
 /* ------------------------------------------------------------------------------------------------------------ binding */
 
-/* A failed bind (no memory) leaves NULL, which NOT NULL or the sums of `problems` would show;
- * SQLite fails the step then as well. */
+/* A failed bind (no memory) leaves NULL, which the sums of `problems` would show in `request` and
+ * NOT NULL refuses elsewhere; SQLite fails the step then as well. */
 static void bind_int(sqlite3_stmt *statement, int parameter, int64_t value)
 {
     (void)sqlite3_bind_int64(statement, parameter, value);
