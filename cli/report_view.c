@@ -221,7 +221,7 @@ static void put_part(struct text *out, const struct ranked *part, double whole_n
     text_print(out, "%s (%.0f %%)", np_phase_name(part->phase), part->sum_ns / whole_ns * 100);
 }
 
-void report_verdict(const np_report *report, struct text *out)
+static void put_verdict(const np_report *report, struct text *out)
 {
     double total_ns = sum_of(report, offsetof(np_report_group, total));
     double setup_ns = sum_of(report, offsetof(np_report_group, setup));
@@ -428,10 +428,13 @@ static void put_group(const np_report *report, const np_report_group *group,
     text_done(&name);
 }
 
-static void put_verdict(const np_report *report, int width, struct text *out)
+void report_verdict(const np_report *report, int width, struct text *out)
 {
     struct text verdict = {0};
-    report_verdict(report, &verdict);
+    put_verdict(report, &verdict);
+    for (size_t i = 1; i < verdict.length; i++)
+        if (verdict.data[i] == '%' && verdict.data[i - 1] == ' ')
+            verdict.data[i - 1] = TEXT_TIE; /* a number and its unit stay together */
     if (verdict.length > 0) {
         text_wrap(out, text_string(&verdict), 0, 0, width);
         text_char(out, '\n');
@@ -443,7 +446,7 @@ void report_table(const np_report *report, int64_t run_id, const struct look *lo
                   struct text *out)
 {
     put_head(report, run_id, look, out);
-    put_verdict(report, look->columns, out);
+    report_verdict(report, look->columns, out);
     if (report->group_count == 0)
         text_puts(out, "\nno requests match\n");
     for (size_t i = 0; i < report->group_count; i++)
@@ -625,7 +628,7 @@ void report_markdown(const np_report *report, int64_t run_id, struct text *out)
     text_puts(out, "## ");
     markdown_text(out, text_string(&head));
     text_puts(out, "\n\n");
-    put_verdict(report, 10000, out);
+    report_verdict(report, 10000, out);
     if (report->group_count == 0)
         text_puts(out, "\nno requests match\n");
     for (size_t i = 0; i < report->group_count; i++)

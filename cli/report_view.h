@@ -28,10 +28,11 @@ extern const struct report_row report_rows[REPORT_ROWS];
 
 const np_figures *report_figures(const np_report_group *group, const struct report_row *row);
 /*
- * The answer in one sentence: how much of the time set-up took and on which phases it went. Nothing
- * for an empty report, or one that shows only a part of its groups.
+ * The answer in one sentence, in lines of at most `width` cells: how much of the time set-up took
+ * and on which phases it went. Nothing for an empty report, or one that shows only a part of its
+ * groups.
  */
-void report_verdict(const np_report *report, struct text *out);
+void report_verdict(const np_report *report, int width, struct text *out);
 /* "https://api.example:443 · GET · new connections", one line; the pieces escaped for a terminal.
  */
 void report_group_name(const np_report *report, const np_report_group *group, bool ascii,

@@ -152,19 +152,6 @@ static void add_next(const struct call *call, const char *path, int64_t run_id, 
     text_done(&next);
 }
 
-/* The answer in one sentence: the one of `report`. */
-static void add_verdict(const struct call *call, const np_report *all, struct text *out)
-{
-    struct text verdict = {0};
-    report_verdict(all, &verdict);
-    text_char(out, '\n');
-    if (verdict.length > 0) {
-        text_wrap(out, text_string(&verdict), 0, 0, call->out.columns);
-        text_char(out, '\n');
-    }
-    text_done(&verdict);
-}
-
 static np_status build(struct call *call, np_store *store, const char *path, int64_t run_id,
                        struct text *out, np_error *err)
 {
@@ -186,7 +173,8 @@ static np_status build(struct call *call, np_store *store, const char *path, int
         add_urls(call, urls, out);
         if (all->failed > 0)
             add_last_failure(call, store, run_id, out);
-        add_verdict(call, all, out);
+        text_char(out, '\n');
+        report_verdict(all, call->out.columns, out); /* the answer, as `report` has it */
         if (all->dropped > 0)
             text_print(out, "%llu events were lost: the figures are not complete\n",
                        (unsigned long long)all->dropped);

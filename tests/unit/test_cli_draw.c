@@ -334,6 +334,18 @@ Test(cli_report, table_fits_the_width_and_ascii_is_ascii)
     }
 }
 
+Test(cli_report, the_verdict_never_parts_a_number_from_its_unit)
+{
+    for (int width = 40; width <= 120; width++) {
+        struct text out = {0};
+        report_verdict(sample_report(), width, &out);
+        cr_expect_not_null(strstr(text_string(&out), "Set-up took 71 % of"));
+        cr_expect_null(strstr(text_string(&out), "\n%"), "%d: %s", width, text_string(&out));
+        cr_expect_null(strchr(text_string(&out), TEXT_TIE));
+        text_done(&out);
+    }
+}
+
 Test(cli_report, lost_events_are_told_first)
 {
     np_report report = *sample_report();
