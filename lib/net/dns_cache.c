@@ -115,6 +115,11 @@ static bool has_run_out(const half *h, uint64_t now_ns)
     return h->count > 0 && h->expires_ns <= now_ns;
 }
 
+static void forget_addresses(entry *e)
+{
+    e->v4 = e->v6 = (half){0};
+}
+
 static void copy_half(const half *h, uint64_t now_ns, np_dns_cached *out)
 {
     if (h->expires_ns <= now_ns)
@@ -125,13 +130,13 @@ static void copy_half(const half *h, uint64_t now_ns, np_dns_cached *out)
 
 bool np_dns_cache_find(np_dns_cache *cache, const char *name, uint64_t now_ns, np_dns_cached *out)
 {
-    const entry *e = find(cache, name);
+    entry *e = find(cache, name);
     if (!e)
         return false;
     /* One family alone is no answer for a name that has both: where only the other one leads
      * anywhere, requests would fail for as long as this one is kept. */
     if (has_run_out(&e->v4, now_ns) || has_run_out(&e->v6, now_ns))
-        return false;
+        forget_addresses(e); /* both are asked again, and one that has gone leaves no trace */
     out->count = 0;
     copy_half(&e->v4, now_ns, out);
     copy_half(&e->v6, now_ns, out);

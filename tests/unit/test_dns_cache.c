@@ -61,10 +61,42 @@ Test(dns_cache, a_name_is_asked_again_as_soon_as_one_family_has_expired)
     cr_assert_eq(found.count, 2);
     cr_assert_eq(found.address[0].any.sa_family, AF_INET);
     cr_assert_not(finds(cache, "a.lab", S(111)));
+    store(cache, "a.lab", "192.0.2.1", 60, S(111));
     store(cache, "a.lab", "2001:db8::1", 10, S(111));
     cr_assert(finds(cache, "a.lab", S(112)));
     cr_assert_eq(found.count, 2);
     cr_assert_not(finds(cache, "b.lab", S(111)));
+    np_dns_cache_free(cache);
+}
+
+/* Only answers with addresses are stored: nothing overwrites the family that is no more. */
+Test(dns_cache, a_family_that_a_name_has_lost_does_not_keep_it_out)
+{
+    np_dns_cache *cache = np_dns_cache_create();
+    store(cache, "a.lab", "192.0.2.1", 60, S(100));
+    store(cache, "a.lab", "2001:db8::1", 10, S(100));
+    cr_assert_not(finds(cache, "a.lab", S(111)));
+
+    store(cache, "a.lab", "192.0.2.1", 60, S(111));
+
+    cr_assert(finds(cache, "a.lab", S(112)));
+    cr_assert_eq(found.count, 1);
+    np_dns_cache_free(cache);
+}
+
+Test(dns_cache, a_name_that_is_no_more_is_known_as_such_after_its_addresses_expired)
+{
+    np_dns_cache *cache = np_dns_cache_create();
+    np_error error;
+    (void)np_fail_web(&error, NP_WEB_NAME_RESOLUTION_FAILURE, "dns", 3, NULL, "unknown host a.lab");
+    store(cache, "a.lab", "192.0.2.1", 60, S(100));
+    cr_assert_not(finds(cache, "a.lab", S(161)));
+
+    np_dns_cache_store_error(cache, "a.lab", &error, S(161));
+
+    cr_assert(finds(cache, "a.lab", S(162)));
+    cr_assert_eq(found.count, 0);
+    cr_assert_eq(found.error.code, 3);
     np_dns_cache_free(cache);
 }
 
