@@ -474,9 +474,12 @@ static void resume_one(np_transfer *transfer)
     if (engine->producer)
         np_trace_resume(transfer, np_now());
     engine->inside_curl++;
-    (void)curl_easy_pause(easy->handle,
-                          CURLPAUSE_CONT); /* what goes wrong inside comes as a message */
+    /* The held bytes are handed over inside: what goes wrong with them is the answer of this call,
+     * no message follows. */
+    const CURLcode rc = curl_easy_pause(easy->handle, CURLPAUSE_CONT);
     engine->inside_curl--;
+    if (rc != CURLE_OK)
+        finish(transfer, rc);
     np_multi_drive(engine);
 }
 

@@ -1056,6 +1056,24 @@ Test(engine, body_not_taken_comes_again_after_resume)
     tear_down();
 }
 
+/* The bytes that were held back are handed over from inside the call that resumes. */
+Test(engine, abort_from_inside_the_body_that_a_resume_brings_ends_the_request)
+{
+    if (!set_up(&(struct nginx_options){0}, (np_engine_options){0}))
+        return;
+    static char big[1 << 20];
+    cr_assert(nginx_add_file(&nginx, "big", big, sizeof big));
+    struct rig_request request = {.url = http("/big"), .pause_once = true, .abort_in_body = true},
+                       next = {.url = http("/small")};
+
+    run_one(&request);
+    run_one(&next);
+
+    must_fail(&request, NP_WEB_REQUEST_CANCELED, "");
+    must_be_complete(&next);
+    tear_down();
+}
+
 Test(engine, drained_response_keeps_its_connection_unless_it_is_too_long)
 {
     if (!set_up(&(struct nginx_options){0}, (np_engine_options){0}))
