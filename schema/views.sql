@@ -77,6 +77,8 @@ SELECT 'phases do not add up' AS problem, id FROM request WHERE total_ns <> gap_
     + coalesce(connect_ns,0) + coalesce(tunnel_ns,0) + coalesce(tls_ns,0) + coalesce(send_ns,0) + coalesce(wait_ns,0) + coalesce(receive_ns,0)
 UNION ALL SELECT 'negative phase', id FROM request WHERE min(gap_ns, coalesce(queue_ns,0), coalesce(proxy_ns,0), coalesce(dns_ns,0), coalesce(connect_ns,0),
     coalesce(tunnel_ns,0), coalesce(tls_ns,0), coalesce(send_ns,0), coalesce(wait_ns,0), coalesce(receive_ns,0), total_ns) < 0
+UNION ALL SELECT 'a value is missing', id FROM request WHERE run_id + process_id + number + start_ns + total_ns + gap_ns + outcome + purpose + hop
+    + method_id + origin_id + path_id + route_id + flags IS NULL              -- the table has no NOT NULL: it is the hot one
 UNION ALL SELECT 'set-up phases on a reused connection', id FROM request WHERE connection_use > 1 AND coalesce(connect_ns, tunnel_ns, tls_ns) IS NOT NULL AND flags & 1024 = 0
 UNION ALL SELECT 'no such run', id FROM request WHERE run_id NOT IN (SELECT id FROM run)
 UNION ALL SELECT 'hop of nothing', id FROM request WHERE hop_of IS NOT NULL AND hop_of NOT IN (SELECT id FROM request)

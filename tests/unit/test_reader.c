@@ -366,6 +366,30 @@ Test(reader, problems_are_those_of_the_view)
     sqlite3_close(db);
 }
 
+Test(reader, a_missing_value_is_a_problem)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s", trace_path("missing.db"));
+    sqlite3 *db = trace_make(path, &(struct trace_shape){.seed = 3, .rows = 20});
+    cr_assert_eq(trace_int(db, "SELECT count(*) FROM problems"), 0);
+    cr_assert_eq(sqlite3_exec(db,
+                              "UPDATE request SET total_ns = NULL WHERE id = 4;"
+                              "UPDATE request SET path_id = NULL WHERE id = 5",
+                              NULL, NULL, NULL),
+                 SQLITE_OK);
+    np_store *store = opened(path);
+    np_store_info *info;
+
+    cr_assert_eq(np_store_info_get(store, true, &info, NULL), NP_OK);
+
+    cr_assert_eq(info->problems, 2);
+    cr_assert_str_eq(info->first_problem, "a value is missing: 4");
+    cr_assert_eq(trace_int(db, "SELECT count(*) FROM problems"), 2);
+    np_store_info_free(info);
+    np_store_close(store);
+    sqlite3_close(db);
+}
+
 Test(reader, a_rebuild_makes_chunks)
 {
     char path[256];
