@@ -459,6 +459,11 @@ void np_dial_cancel(np_dial *dial, uint64_t now_ns)
     dial_free(dial);
 }
 
+bool np_dial_is_looking_up(const np_dial *dial)
+{
+    return dial->phase == PHASE_DNS;
+}
+
 void np_dial_disown(np_dial *dial, uint64_t now_ns)
 {
     for (size_t i = 0; i < dial->attempt_count; i++)

@@ -77,6 +77,8 @@ np_dial *np_dial_start(np_dialer *dialer, const np_dial_target *target, uint64_t
 /* Before `done`: its request goes on without it. Ends the open phase and spans of the request; the
  * dial goes on and emits nothing more. */
 void np_dial_disown(np_dial *dial, uint64_t now_ns);
+/* Before `done`: is it a name that is waited for, and no connect? */
+bool np_dial_is_looking_up(const np_dial *dial);
 /* Before `done`: closes every racing socket, ends the open spans as abandoned and the open phase.
  */
 void np_dial_cancel(np_dial *dial, uint64_t now_ns);

@@ -55,6 +55,8 @@ const char *np_transfer_activity(const np_transfer *transfer)
     case NP_STAGE_QUEUE:
         return "waiting for a connection";
     case NP_STAGE_SETUP:
+        if (connection && connection->dial && np_dial_is_looking_up(connection->dial))
+            return "looking up the name";
         if (!connection || connection->state == NP_CONNECTION_CONNECTING)
             return "connecting";
         return transfer->point->tls ? "setting up TLS" : "connecting";
@@ -113,11 +115,36 @@ static bool explain_header(const np_transfer *transfer, CURLcode code, np_error 
     return true;
 }
 
+/* libcurl's word for a connection that ends in the handshake is OpenSSL's: SSL_ERROR_SYSCALL. */
+static bool explain_cut_handshake(const np_transfer *transfer, CURLcode code, const char *cause,
+                                  np_error *err)
+{
+    if (code != CURLE_SSL_CONNECT_ERROR || !strstr(cause, "SSL_ERROR_SYSCALL"))
+        return false;
+    (void)np_fail_web(err, NP_WEB_SECURE_CHANNEL_FAILURE, "curl", code, NULL,
+                      "connection closed by the server in the TLS handshake with %s",
+                      transfer->spec.host);
+    return true;
+}
+
+/* A body that is shorter than announced. */
+static bool explain_truncation(const np_transfer *transfer, CURLcode code, np_error *err)
+{
+    if (code != CURLE_PARTIAL_FILE || transfer->expected_bytes < 0)
+        return false;
+    (void)np_fail_web(err, NP_WEB_CONNECTION_CLOSED, "curl", code, NULL,
+                      "connection closed by the server after %llu of %lld bytes of the body",
+                      (unsigned long long)transfer->received_bytes,
+                      (long long)transfer->expected_bytes);
+    return true;
+}
+
 void np_transfer_explain(const np_transfer *transfer, CURLcode code, np_error *err)
 {
     const char *cause = transfer->easy && transfer->easy->error[0] ? transfer->easy->error
                                                                    : curl_easy_strerror(code);
-    if (explain_header(transfer, code, err))
+    if (explain_header(transfer, code, err) || explain_truncation(transfer, code, err) ||
+        explain_cut_handshake(transfer, code, cause, err))
         return;
     if (is_trust_failure(transfer, code)) {
         explain_trust(transfer, code, cause, err);

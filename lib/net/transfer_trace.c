@@ -7,6 +7,7 @@
  */
 #include "transfer_trace.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static np_text_ref word(np_producer *producer, const char *text)
@@ -99,6 +100,16 @@ static void emit_caller(np_transfer *transfer, uint64_t now_ns)
                                                         .word = {(uint64_t)ns}});
 }
 
+/* One line: what went wrong, and what the layer below said where that is not in it already. */
+static np_text_ref failure_ref(np_producer *producer, const np_error *failure)
+{
+    char line[sizeof failure->text + sizeof failure->cause + 2];
+    const bool told = !failure->cause[0] || strstr(failure->text, failure->cause);
+    const int length = snprintf(line, sizeof line, "%s%s%s", failure->text, told ? "" : ": ",
+                                told ? "" : failure->cause);
+    return np_ring_text(producer->ring, line, (size_t)length);
+}
+
 void np_trace_request_end(np_transfer *transfer, uint64_t now_ns, int outcome,
                           const np_error *failure)
 {
@@ -114,7 +125,7 @@ void np_trace_request_end(np_transfer *transfer, uint64_t now_ns, int outcome,
         packed |= (uint64_t)(failure->web_status & 0xff) << 8 |
                   (uint64_t)layer_number(failure->layer) << 16;
         code = (uint32_t)failure->code;
-        text = np_ring_text(producer->ring, failure->text, strlen(failure->text));
+        text = failure_ref(producer, failure);
     }
     uint64_t flags = 0;
     if (failure && transfer->header_done && transfer->expected_bytes != 0)

@@ -724,7 +724,7 @@ static const struct bad_answer {
     bool header_seen;
 } bad_answers[] = {
     {"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort",           RAW_CLOSE, NP_WEB_CONNECTION_CLOSED,
-     "receiving the response",                                                                                                               true },
+     "5 of 100 bytes",                                                                                                               true },
     {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel", RAW_CLOSE,
      NP_WEB_CONNECTION_CLOSED,                                                                                     "receiving the response", true },
     {"HTTP/1.1 200 OK\r\nContent-Len",                                RAW_CLOSE, NP_WEB_CONNECTION_CLOSED,         "closed",                 false},

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { A_DAY_S = 24 * 60 * 60 };
+enum { A_DAY_S = 24 * 60 * 60, LAST_DAY = 30 };
 
 static bool add_extension(X509 *certificate, X509 *issuer, int nid, const char *value)
 {
@@ -19,16 +19,17 @@ static bool add_extension(X509 *certificate, X509 *issuer, int nid, const char *
     return added;
 }
 
-/* issuer NULL: signs itself. */
-static X509 *make_certificate(EVP_PKEY *key, const char *name, X509 *issuer, long serial)
+/* issuer NULL: signs itself. Good until `last_day` days from now. */
+static X509 *make_certificate(EVP_PKEY *key, const char *name, X509 *issuer, long serial,
+                              long last_day)
 {
     X509 *certificate = X509_new();
     if (!certificate)
         return NULL;
     X509_set_version(certificate, 2);
     ASN1_INTEGER_set(X509_get_serialNumber(certificate), serial);
-    X509_gmtime_adj(X509_getm_notBefore(certificate), -A_DAY_S);
-    X509_gmtime_adj(X509_getm_notAfter(certificate), 30L * A_DAY_S);
+    X509_gmtime_adj(X509_getm_notBefore(certificate), -30L * A_DAY_S);
+    X509_gmtime_adj(X509_getm_notAfter(certificate), last_day * A_DAY_S);
     X509_set_pubkey(certificate, key);
     X509_NAME *subject = X509_get_subject_name(certificate);
     X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
@@ -56,13 +57,19 @@ static bool write_key(const char *folder, const char *file, EVP_PKEY *key)
 
 bool test_ca_make(const char *folder, const char *names)
 {
+    return test_ca_make_until(folder, names, LAST_DAY);
+}
+
+bool test_ca_make_until(const char *folder, const char *names, long last_day)
+{
     char ca_name[64]; /* another authority has another name */
     (void)snprintf(ca_name, sizeof ca_name, "netphase test CA %.40s",
                    strrchr(folder, '/') ? strrchr(folder, '/') + 1 : folder);
     EVP_PKEY *ca_key = EVP_EC_gen("P-256");
     EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *ca = ca_key ? make_certificate(ca_key, ca_name, NULL, 1) : NULL;
-    X509 *server = ca && key ? make_certificate(key, "netphase test server", ca, 2) : NULL;
+    X509 *ca = ca_key ? make_certificate(ca_key, ca_name, NULL, 1, LAST_DAY) : NULL;
+    X509 *server =
+        ca && key ? make_certificate(key, "netphase test server", ca, 2, last_day) : NULL;
     const bool made =
         server && add_extension(ca, ca, NID_basic_constraints, "critical,CA:TRUE") &&
         add_extension(ca, ca, NID_subject_key_identifier, "hash") &&

@@ -8,5 +8,8 @@
 /* Writes FOLDER/ca.pem (to trust), FOLDER/cert.pem and FOLDER/key.pem (of a server). `names`:
  * "DNS:origin.test,IP:127.0.0.1". */
 bool test_ca_make(const char *folder, const char *names);
+/* The same with a server certificate that is good until `last_day` days from now: -1, until
+ * yesterday. */
+bool test_ca_make_until(const char *folder, const char *names, long last_day);
 
 #endif
