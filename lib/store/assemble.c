@@ -170,6 +170,7 @@ static void free_request(np_assembly *assembly, np_seen_request *request)
     drop_text(&request->origin);
     drop_text(&request->path);
     drop_text(&request->error);
+    drop_text(&request->proxy);
     if (request->packed.max)
         np_textbuf_done(&request->packed);
     if (request->setup && request->setup->owner == request)
@@ -302,6 +303,14 @@ static void begin_request(np_assembly *assembly, const np_event *event, uint64_t
         assembly->hops = request;
     }
     assembly->last = request;
+}
+
+static void set_proxy(np_seen_request *request, const np_event *event, const np_inline_texts *texts)
+{
+    drop_text(&request->proxy);
+    request->proxy = hold(event, 1, texts);
+    request->proxy_source = (uint8_t)event->word[0];
+    request->proxy_seen = true;
 }
 
 static void append_ended(np_assembly *assembly, np_seen_request *request)
@@ -638,6 +647,9 @@ static void add_of_request(np_assembly *assembly, np_seen_request *request, cons
     case NP_EVENT_CONNECTION_USE:
         use_connection(assembly, request, event);
         break;
+    case NP_EVENT_PROXY:
+        set_proxy(request, event, texts);
+        break;
     case NP_EVENT_REQUEST_END:
         end_request(assembly, request, event, texts);
         break;
@@ -782,6 +794,7 @@ static void keep_request_texts(np_assembly *assembly, np_seen_request *request)
     keep_text(assembly, &request->method);
     keep_text(assembly, &request->origin);
     keep_text(assembly, &request->path);
+    keep_text(assembly, &request->proxy);
     for (np_seen_span *span = request->first_span; span; span = span->next) {
         keep_text(assembly, &span->name);
         keep_text(assembly, &span->detail);

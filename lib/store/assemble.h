@@ -113,6 +113,8 @@ typedef struct np_seen_request {
     bool spilled; /* `running` has a row of it */
     bool ended;   /* REQUEST_END was seen */
     np_held method, origin, path, error;
+    np_held proxy;                  /* of the last PROXY event */
+    bool proxy_seen;                /* there was one */
     np_seen_connection *connection; /* that it uses */
     np_seen_connection *setup;      /* that it causes, last one */
     uint32_t connection_use;

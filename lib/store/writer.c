@@ -580,7 +580,19 @@ static np_status set_connection(np_writer *writer, np_assembly *assembly,
     set_or_null(writer, C_connection_id, ready, ready ? connection->row_id : 0);
     set_or_null(writer, C_connection_use, ready && request->connection_use != 0,
                 request->connection_use);
-    const int64_t proxy = ready ? connection->proxy_id : 0;
+    int64_t proxy = 0;
+    if (request->proxy_seen) {
+        size_t length;
+        (void)np_held_text(assembly, request->proxy, &length);
+        const np_status status =
+            length == 0
+                ? NP_OK
+                : np_words_text(writer->texts, assembly, request->proxy, &proxy, err);
+        if (status)
+            return status;
+    } else if (ready) {
+        proxy = connection->proxy_id;
+    }
     set_or_null(writer, C_proxy_id, proxy != 0, proxy);
     set(writer, C_proxy_source, request->proxy_source);
     return NP_OK;

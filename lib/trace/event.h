@@ -54,7 +54,8 @@ typedef uint64_t np_text_ref;
     X(CONNECTION_PEER, "TCP stands: w0 remote text 'addr:port', w1 local text")                                       \
     X(CONNECTION_TLS, "handshake done: w0 version text, w1 cipher text, w2 alpn text, w3 resumed:8 early_data:8, w4 certificate text (JSON)") \
     X(CONNECTION_READY, "the first request may be sent: w0 protocol")                                                 \
-    X(CONNECTION_CLOSE, "w0 requests, w1 sent bytes, w2 received bytes, w3 reason text. Without READY before: set-up failed")
+    X(CONNECTION_CLOSE, "w0 requests, w1 sent bytes, w2 received bytes, w3 reason text. Without READY before: set-up failed") \
+    X(PROXY, "this request goes through: w0 proxy_source:8, w1 proxy text (none: direct). The last one counts")
 
 /* clang-format on */
 

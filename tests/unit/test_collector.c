@@ -166,6 +166,44 @@ Test(collector, a_request_becomes_a_row_with_all_its_parts)
     cr_assert_eq(folder_count(folder, ""), 1, "no ring and no WAL is left");
 }
 
+static void say_proxy(struct trace_builder *builder, uint32_t number, int source, const char *text)
+{
+    np_producer *producer = trace_builder_producer(builder);
+    np_emit(producer, &(np_event){
+                          .time_ns = trace_builder_now(builder),
+                          .request = number,
+                          .type = NP_EVENT_PROXY,
+                          .source = NP_SOURCE_CALL,
+                          .word = {(uint64_t)source,
+                                   text ? np_producer_word(producer, text, strlen(text)) : 0}
+    });
+}
+
+Test(collector, the_last_proxy_that_a_request_names_is_its_proxy)
+{
+    struct trace_builder *builder = trace_builder_open(path, NULL);
+    const struct built_request open = {
+        .path = "/a", .unfinished = true, .status = 200, .phase_ns = {1, 0, 0, 0, 0, 0, 2, 3}
+    };
+    const uint32_t first = trace_builder_add(builder, &open);
+    say_proxy(builder, first, 3, "http://one:3128");
+    say_proxy(builder, first, 3, "http://two:3128");
+    trace_builder_end(builder, first, 5);
+    const uint32_t second = trace_builder_add(builder, &open);
+    say_proxy(builder, second, 5, "http://one:3128");
+    say_proxy(builder, second, 5, NULL);
+    trace_builder_end(builder, second, 5);
+    trace_builder_close(builder);
+
+    char text[256];
+    cr_assert_str_eq(query_text(path,
+                                "SELECT group_concat(coalesce(proxy, 'none') || ' ' || "
+                                "proxy_source, '|') FROM (SELECT * FROM requests ORDER BY id)",
+                                text, sizeof text),
+                     "http://two:3128 environment|none pac");
+    cr_nothing_wrong();
+}
+
 static void add_many(struct trace_builder *builder, int count)
 {
     for (int i = 0; i < count; i++) {

@@ -270,6 +270,7 @@ Test(pack, table_of_texts_agrees_with_the_events)
         {NP_EVENT_CONNECTION_PEER,  0x03},
         {NP_EVENT_CONNECTION_TLS,   0x17},
         {NP_EVENT_CONNECTION_CLOSE, 8   },
+        {NP_EVENT_PROXY,            2   },
         {NP_EVENT_PHASE_BEGIN,      0   },
         {NP_EVENT_TYPES,            0   },
         {UINT16_MAX,                0   },
