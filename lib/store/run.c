@@ -61,7 +61,10 @@ static void environment(np_textbuf *json)
 
 static void command_line(const np_trace_options *options, np_textbuf *out)
 {
-    const np_redaction rules = {.keep_query_values = options->keep_query_values};
+    const np_redaction rules = {.keep_query_values = options->keep_query_values,
+                                .keep_all = options->no_redaction,
+                                .names = options->redact,
+                                .name_count = options->redact_count};
     for (size_t i = 0; i < options->argument_count; i++) {
         if (i > 0)
             np_textbuf_puts(out, " ");

@@ -30,6 +30,7 @@ struct np_trace {
     char *path; /* absolute */
     np_run run;
     np_redaction redaction;
+    char **redact_names; /* redact_names[redaction.name_count]: what redaction.names points to */
     np_detail detail;
     uint32_t ring_slots;
     pthread_mutex_t control_lock; /* for `control` and `first_process_used` */
@@ -77,7 +78,31 @@ static np_status check_options(const np_trace_options *options, np_error *err)
     if (options->argument_count && !options->arguments)
         return np_fail(err, NP_E_ARGUMENT_NULL, "a command line of %zu words, but no words",
                        options->argument_count);
+    if (options->redact_count && !options->redact)
+        return np_fail(err, NP_E_ARGUMENT_NULL, "%zu names to redact, but no names",
+                       options->redact_count);
+    for (size_t i = 0; i < options->redact_count; i++)
+        if (!options->redact[i] || !options->redact[i][0])
+            return np_fail(err, NP_E_ARGUMENT, "name %zu to redact is empty", i + 1);
     return check_labels(options, err);
+}
+
+/* The names are used until the last event of the last context: copies. */
+static np_status take_redaction(np_trace *trace, const np_trace_options *options, np_error *err)
+{
+    trace->redaction.keep_query_values = options->keep_query_values;
+    trace->redaction.keep_all = options->no_redaction;
+    trace->redact_names = calloc(options->redact_count + 1, sizeof *trace->redact_names);
+    if (!trace->redact_names)
+        return np_fail(err, NP_E_NO_MEMORY, "no memory for a trace");
+    trace->redaction.names = (const char *const *)trace->redact_names;
+    for (size_t i = 0; i < options->redact_count; i++) {
+        trace->redact_names[i] = strdup(options->redact[i]);
+        if (!trace->redact_names[i])
+            return np_fail(err, NP_E_NO_MEMORY, "no memory for a trace");
+        trace->redaction.name_count++;
+    }
+    return NP_OK;
 }
 
 /* -------------------------------------------------------------------------------------------------- attach and detach */
@@ -153,6 +178,9 @@ static void free_trace(np_trace *trace)
     free(trace->collector);
     np_db_close(trace->control);
     (void)pthread_mutex_destroy(&trace->control_lock);
+    for (size_t i = 0; i < trace->redaction.name_count; i++)
+        free(trace->redact_names[i]);
+    free(trace->redact_names);
     free(trace->path);
     free(trace);
 }
@@ -203,11 +231,12 @@ np_status np_trace_open(const char *path, const np_trace_options *options, np_tr
     }
     trace->collector = collector;
     trace->port = (np_trace_port){.attach = attach, .detach = detach};
-    trace->redaction.keep_query_values = own.keep_query_values;
     trace->detail = own.detail_plus_1 ? (np_detail)(own.detail_plus_1 - 1) : NP_DETAIL_SPANS;
     trace->ring_slots = own.ring_slots;
     (void)pthread_mutex_init(&trace->control_lock, NULL); /* default one: cannot fail on Linux */
-    status = open_parts(trace, path, &own, err);
+    status = take_redaction(trace, &own, err);
+    if (!status)
+        status = open_parts(trace, path, &own, err);
     if (status) {
         free_trace(trace);
         return status;

@@ -42,31 +42,102 @@ static size_t span_until(const char *text, size_t length, const char *stops)
     return i;
 }
 
+/* --- names that were asked for --- */
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The character at *at and how many bytes stand for it ("%6b" is a 'k'). */
+static char decoded(const char *text, size_t length, size_t at, size_t *bytes)
+{
+    const bool escaped = text[at] == '%' && length - at >= 3 && hex_digit(text[at + 1]) >= 0 &&
+                         hex_digit(text[at + 2]) >= 0;
+    *bytes = escaped ? 3 : 1;
+    return escaped ? (char)(hex_digit(text[at + 1]) << 4 | hex_digit(text[at + 2])) : text[at];
+}
+
+static bool is_same_name(const char *text, size_t length, const char *name)
+{
+    size_t at = 0;
+    size_t bytes;
+    for (; at < length && *name; at += bytes, name++) {
+        const char c = decoded(text, length, at, &bytes);
+        if (strncasecmp(&c, name, 1) != 0)
+            return false;
+    }
+    return at == length && !*name;
+}
+
+/* Was this name given, to be redacted whatever else is kept? */
+static bool is_named(const np_redaction *rules, const char *name, size_t length)
+{
+    for (size_t i = 0; i < rules->name_count; i++)
+        if (is_same_name(name, length, rules->names[i]))
+            return true;
+    return false;
+}
+
+static bool keeps_queries(const np_redaction *rules)
+{
+    return rules->keep_query_values || rules->keep_all;
+}
+
 /* --- URLs --- */
 
-/* NAME=VALUE becomes NAME=*; an encoded '=' is one too, a decoder further on may see it so. */
-static void redact_pair(const char *pair, size_t length, np_textbuf *out)
+/* Bytes of NAME in NAME=VALUE; *sign: bytes of the '=' behind it, 0 where there is none. */
+static size_t pair_name(const char *pair, size_t length, size_t *sign)
 {
     size_t name = 0;
-    size_t sign = 0;
+    *sign = 0;
     for (; name < length; name++) {
-        sign = pair[name] == '='                                               ? 1
-               : length - name >= 3 && strncasecmp(pair + name, "%3d", 3) == 0 ? 3
-                                                                               : 0;
-        if (sign)
+        *sign = pair[name] == '='                                               ? 1
+                : length - name >= 3 && strncasecmp(pair + name, "%3d", 3) == 0 ? 3
+                                                                                : 0;
+        if (*sign)
             break;
+    }
+    return name;
+}
+
+/* Is one of the names given the name of this pair, or of one behind a ';' in it? */
+static bool holds_named(const np_redaction *rules, const char *pair, size_t length)
+{
+    for (size_t at = 0; at <= length;) {
+        const size_t piece = span_until(pair + at, length - at, ";");
+        size_t sign;
+        if (is_named(rules, pair + at, pair_name(pair + at, piece, &sign)))
+            return true;
+        at += piece + 1;
+    }
+    return false;
+}
+
+/* NAME=VALUE becomes NAME=*; an encoded '=' is one too, a decoder further on may see it so. */
+static void redact_pair(const np_redaction *rules, const char *pair, size_t length, np_textbuf *out)
+{
+    size_t sign;
+    const size_t name = pair_name(pair, length, &sign);
+    if (keeps_queries(rules) && !holds_named(rules, pair, length)) {
+        np_textbuf_add(out, pair, length);
+        return;
     }
     np_textbuf_add(out, pair, name + (name < length ? sign : 0));
     if (name < length)
         np_textbuf_puts(out, "*");
 }
 
-static void redact_pairs(const char *text, size_t length, char separator, np_textbuf *out)
+static void redact_pairs(const np_redaction *rules, const char *text, size_t length, char separator,
+                         np_textbuf *out)
 {
     const char stops[2] = {separator, '\0'};
     for (size_t at = 0;;) {
         const size_t pair = span_until(text + at, length - at, stops);
-        redact_pair(text + at, pair, out);
+        redact_pair(rules, text + at, pair, out);
         at += pair;
         if (at >= length)
             return;
@@ -78,7 +149,8 @@ static void redact_pairs(const char *text, size_t length, char separator, np_tex
 void np_redact_path(const np_redaction *rules, const char *path, size_t length, np_textbuf *out)
 {
     length = span_until(path, length, "#");
-    if (rules && rules->keep_query_values) {
+    rules = rules ? rules : &defaults;
+    if (keeps_queries(rules) && rules->name_count == 0) {
         np_textbuf_add(out, path, length);
         return;
     }
@@ -90,12 +162,12 @@ void np_redact_path(const np_redaction *rules, const char *path, size_t length, 
         at += plain;
         const size_t parameters = span_until(path + at, end - at, "/");
         if (parameters > 0)
-            redact_pairs(path + at, parameters, ';', out);
+            redact_pairs(rules, path + at, parameters, ';', out);
         at += parameters;
     }
     if (end < length) {
         np_textbuf_puts(out, "?");
-        redact_pairs(path + end + 1, length - end - 1, '&', out);
+        redact_pairs(rules, path + end + 1, length - end - 1, '&', out);
     }
 }
 
@@ -368,9 +440,21 @@ static header_kind header_kind_of(const char *name, size_t length)
     return is_secret_name(name, length) ? HEADER_SECRET : HEADER_OTHER;
 }
 
-static void redact_field(const np_redaction *rules, header_kind kind, const char *value,
-                         size_t length, np_textbuf *out)
+/* With everything kept, what holds a URL still loses the user info in it. */
+static header_kind kept_kind(header_kind kind)
 {
+    return kind == HEADER_URL || kind == HEADER_LINK || kind == HEADER_REFRESH ? kind
+                                                                               : HEADER_OTHER;
+}
+
+static void redact_field(const np_redaction *rules, const char *name, size_t name_length,
+                         const char *value, size_t length, np_textbuf *out)
+{
+    header_kind kind = header_kind_of(name, name_length);
+    if (is_named(rules, name, name_length))
+        kind = HEADER_SECRET;
+    else if (rules->keep_all)
+        kind = kept_kind(kind);
     switch (kind) {
     case HEADER_OTHER:
         np_textbuf_add(out, value, length);
@@ -403,7 +487,7 @@ static void redact_field(const np_redaction *rules, header_kind kind, const char
 void np_redact_header(const np_redaction *rules, const char *name, const char *value, size_t length,
                       np_textbuf *out)
 {
-    redact_field(rules ? rules : &defaults, header_kind_of(name, strlen(name)), value, length, out);
+    redact_field(rules ? rules : &defaults, name, strlen(name), value, length, out);
 }
 
 /* --- words of a command line --- */
@@ -451,12 +535,28 @@ static const struct {
     {'e', "referer",        OPTION_URL   },
 };
 
+/* "--use" is --user, where a program lets its options be shortened: what may be the name of a
+ * secret counts as one. */
+static bool may_be_secret(const char *name, size_t length)
+{
+    for (size_t i = 0; length > 0 && i < COUNT(options); i++)
+        if (options[i].kind == OPTION_SECRET && length < strlen(options[i].name) &&
+            strncasecmp(name, options[i].name, length) == 0)
+            return true;
+    return is_secret_name(name, length);
+}
+
 static option_kind long_option(const char *name, size_t length)
 {
     for (size_t i = 0; i < COUNT(options); i++)
         if (is_word_of(name, length, options[i].name))
             return options[i].kind;
-    return is_secret_name(name, length) ? OPTION_SECRET : OPTION_NONE;
+    if (may_be_secret(name, length))
+        return OPTION_SECRET;
+    for (size_t i = 0; length > 0 && i < COUNT(options); i++)
+        if (strncasecmp(name, options[i].name, length) == 0)
+            return options[i].kind;
+    return OPTION_NONE;
 }
 
 /* "-sSu" or "-vuUSER:PASS": letters of curl that take no value may stand before one that does. */
@@ -503,7 +603,7 @@ static void redact_header_line(const np_redaction *rules, const char *line, np_t
     const char *key = line;
     size_t key_length = name;
     trim(&key, &key_length);
-    redact_field(rules, header_kind_of(key, key_length), value, strlen(value), out);
+    redact_field(rules, key, key_length, value, strlen(value), out);
 }
 
 /* A word by itself: a URL, NAME=VALUE, or anything else. */
@@ -514,7 +614,7 @@ static void redact_plain(const np_redaction *rules, const char *word, np_textbuf
         strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
     if (name > 0 && word[name] == '=') {
         np_textbuf_add(out, word, name + 1);
-        if (is_secret_name(word, name))
+        if (is_secret_name(word, name) || is_named(rules, word, name))
             np_textbuf_puts(out, "*");
         else
             redact_plain(rules, word + name + 1, out);

@@ -8,6 +8,10 @@
 
 typedef struct np_redaction {
     bool keep_query_values;
+    bool keep_all;            /* header values too; passwords of URLs and options go all the same */
+    const char *const *names; /* names[name_count], borrowed: header fields and query parameters
+                                 whose values go whatever else is said; case does not count */
+    size_t name_count;
 } np_redaction;
 
 /* Path and query as stored: query values become "*" ("/a?page=2&x" -> "/a?page=*&x"), the fragment

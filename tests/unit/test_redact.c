@@ -187,6 +187,79 @@ Test(redact, header_values_that_are_secret_go)
     }
 }
 
+static const char *const given_names[] = {"X-Tenant", "customer", "tok en"};
+static const np_redaction more = {.names = given_names, .name_count = COUNT(given_names)};
+static const np_redaction all_kept = {.keep_all = true};
+static const np_redaction all_but = {
+    .keep_all = true, .names = given_names, .name_count = COUNT(given_names)};
+
+static void check_field(const np_redaction *rules, const char *name, const char *value,
+                        const char *expected)
+{
+    np_textbuf out;
+    np_textbuf_init(&out, 4096);
+    np_redact_header(rules, name, value, strlen(value), &out);
+    cr_assert_str_eq(out.text, expected, "%s: '%s' became '%s'", name, value, out.text);
+    np_textbuf_done(&out);
+}
+
+Test(redact, names_that_were_given_go_too)
+{
+    check_field(&usual, "X-Tenant", "acme", "acme");
+    check_field(&more, "x-tenant", "acme", "*");
+    check_field(&more, "X-Tenant", "", "");
+    check_field(&more, "Accept", "*/*", "*/*");
+    check_field(&more, "Authorization", "Bearer abc", "Bearer *");
+}
+
+Test(redact, with_everything_kept_only_named_values_and_user_info_go)
+{
+    check_field(&all_kept, "Authorization", "Bearer abc", "Bearer abc");
+    check_field(&all_kept, "Set-Cookie", "sid=1; Path=/", "sid=1; Path=/");
+    check_field(&all_kept, "X-Api-Key", "k", "k");
+    check_field(&all_kept, "Location", "https://u:p@a/?x=1", "https://a/?x=1");
+    check_field(&all_but, "X-TENANT", "acme", "*");
+    check_field(&all_but, "Location", "/?customer=7&x=1", "/?customer=*&x=1");
+
+    static const struct text_case paths[] = {
+        {"/a?page=2&customer=7",     "/a?page=2&customer=*"    },
+        {"/a?CUSTOMER=7",            "/a?CUSTOMER=*"           },
+        {"/a?c%75stomer=7&b",        "/a?c%75stomer=*&b"       },
+        {"/a?tok%20en=7",            "/a?tok%20en=*"           },
+        {"/a?customer%3D7",          "/a?customer%3D*"         },
+        {"/a?x=1;customer=7&y=2",    "/a?x=*&y=2"              },
+        {"/a?customers=7&custome=1", "/a?customers=7&custome=1"},
+        {"/a;customer=7/b;v=1?x",    "/a;customer=*/b;v=1?x"   },
+        {"/a?customer%",             "/a?customer%"            },
+        {"/a?x=1#customer=1",        "/a?x=1"                  },
+    };
+    check(np_redact_path, &all_but, paths, COUNT(paths));
+}
+
+Test(redact, passwords_of_a_command_line_go_even_when_everything_is_kept)
+{
+    static const struct {
+        const char *previous, *argument, *expected;
+    } cases[] = {
+        {"-u",       "me:pw",                        "*"                       },
+        {"--use",    "me:pw",                        "*"                       },
+        {"x",        "--us=me:pw",                   "--us=*"                  },
+        {"--proxy-", "me:pw",                        "*"                       },
+        {"--dat",    "a=b",                          "*"                       },
+        {"-H",       "Authorization: Basic a",       "Authorization: Basic a"  },
+        {"-H",       "X-Tenant: acme",               "X-Tenant: *"             },
+        {"record",   "http://u:p@a/?customer=7&b=1", "http://a/?customer=*&b=1"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        np_textbuf out;
+        np_textbuf_init(&out, 4096);
+        np_redact_argument(&all_but, cases[i].previous, cases[i].argument, &out);
+        cr_assert_str_eq(out.text, cases[i].expected, "%s %s: became '%s'", cases[i].previous,
+                         cases[i].argument, out.text);
+        np_textbuf_done(&out);
+    }
+}
+
 Test(redact, words_of_a_command_line)
 {
     static const struct {

@@ -48,6 +48,13 @@ typedef struct np_trace_options {
                                by *) */
     /* detail + 1, so that 0 means the default (NP_DETAIL_SPANS) */
     uint32_t detail_plus_1;
+    /* redact[redact_count], copied: header fields and query parameters whose values are stored as *
+     * besides the usual ones; case does not count */
+    const char *const *redact;
+    size_t redact_count;
+    /* true: header and query values are stored as they are, but for those that `redact` names.
+     * Passwords in URLs and on the command line are not stored all the same */
+    bool no_redaction;
 } np_trace_options;
 #define NP_TRACE_OPTIONS_INIT                                                                      \
     {                                                                                              \
