@@ -119,11 +119,12 @@ static np_status make_request(const struct sender_options *options, size_t url, 
     return status;
 }
 
-np_status sender_check(const struct sender_options *options, np_error *err)
+np_status sender_check(const struct sender_options *options, size_t *wrong, np_error *err)
 {
     for (size_t i = 0; i < options->workload.url_count; i++) {
         np_request *request;
         np_status status = make_request(options, i, &request, err);
+        *wrong = i;
         if (status)
             return status;
         np_request_release(request);

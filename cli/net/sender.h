@@ -35,8 +35,8 @@ struct sender_counts {
 struct sender;
 
 /* Tries to make and configure one request a URL, so that a wrong URL or header is refused before
- * anything is sent. */
-np_status sender_check(const struct sender_options *options, np_error *err);
+ * anything is sent; *wrong is the URL with which that failed. */
+np_status sender_check(const struct sender_options *options, size_t *wrong, np_error *err);
 
 /* Begins; NULL: no memory. The caller drives it with sender_wait until `done`. */
 struct sender *sender_start(const struct sender_options *options);

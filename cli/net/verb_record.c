@@ -13,6 +13,8 @@
 #include "progress.h"
 #include "sender.h"
 #include "summary.h"
+#include "text.h"
+#include "url_list.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -25,6 +27,7 @@ enum { TICK_MS = 100, TICK_ANNOUNCING_MS = 10 };
 #define DURATION_MOST_NS (INT64_C(30) * 86400 * 1000000000) /* 30 days */
 
 struct record_args {
+    const char *urls_file;
     int64_t requests;
     int64_t concurrency;
     int64_t duration_ns;
@@ -34,7 +37,8 @@ struct record_args {
     struct option_list headers;
     const char *ca_file;
     bool insecure;
-    int family; /* np_family */
+    int tls_minimum; /* np_tls_version */
+    int family;      /* np_family */
     struct option_list resolve;
     struct option_list connect_to;
     const char *dns_servers;
@@ -42,6 +46,8 @@ struct record_args {
     int64_t connect_timeout_ns;
     struct option_pairs labels;
     int detail; /* np_detail */
+    struct option_list redact;
+    bool no_redaction;
     bool fail;
     int64_t progress_fd; /* -1: none */
     const char *output;
@@ -76,6 +82,8 @@ static const struct verb_option option_table[] = {
      .help = "the same, and nothing remembered of names and TLS sessions", .fallback = "keep-alive", OPTION_FIELD(struct record_args, reuse)},
 
     {.section = "The request"},
+    {.name = "urls",        .type = OPTION_TEXT, .argument = "FILE",
+     .help = "read URLs from there, one a line ('#' begins a comment line); - is standard input", OPTION_FIELD(struct record_args, urls_file)},
     {.name = "method",      .letter = 'X', .type = OPTION_TEXT, .argument = "METHOD",
      .help = "method to send, without a body", .fallback = "GET", OPTION_FIELD(struct record_args, method)},
     {.name = "header",      .letter = 'H', .type = OPTION_LIST, .argument = "'NAME: VALUE'",
@@ -88,6 +96,10 @@ static const struct verb_option option_table[] = {
      .help = "certificate authorities to trust, PEM", .fallback = "$CURL_CA_BUNDLE, $SSL_CERT_FILE, the system's", OPTION_FIELD(struct record_args, ca_file)},
     {.name = "insecure",    .letter = 'k', .type = OPTION_FLAG,
      .help = "take any certificate", OPTION_FIELD(struct record_args, insecure)},
+    {.name = "tlsv1.2",     .type = OPTION_CHOICE, .value = NP_TLS_1_2,
+     .help = "TLS 1.2 or newer", OPTION_FIELD(struct record_args, tls_minimum)},
+    {.name = "tlsv1.3",     .type = OPTION_CHOICE, .value = NP_TLS_1_3,
+     .help = "TLS 1.3 or newer", .fallback = "what the TLS library offers", OPTION_FIELD(struct record_args, tls_minimum)},
     {.name = "ipv4",        .letter = '4', .type = OPTION_CHOICE, .value = NP_FAMILY_IPV4,
      .help = "IPv4 only", OPTION_FIELD(struct record_args, family)},
     {.name = "ipv6",        .letter = '6', .type = OPTION_CHOICE, .value = NP_FAMILY_IPV6,
@@ -108,6 +120,11 @@ static const struct verb_option option_table[] = {
      .help = "a label on this run, usable as a filter later; repeatable", OPTION_FIELD(struct record_args, labels)},
     {.name = "detail",      .type = OPTION_WORD, .argument = "LEVEL", .words = detail_words,
      .help = "how much to keep: phases, spans or headers (redacted)", .fallback = "spans", OPTION_FIELD(struct record_args, detail)},
+    {.name = "redact",      .type = OPTION_LIST, .argument = "NAME",
+     .help = "never store the values of this header field and query parameter; repeatable",
+     .fallback = "credentials, cookies, tokens, and all query values", OPTION_FIELD(struct record_args, redact)},
+    {.name = "no-redact",   .type = OPTION_FLAG,
+     .help = "store header and query values as they are, but for those of --redact", OPTION_FIELD(struct record_args, no_redaction)},
     {.name = "progress-fd", .type = OPTION_INT, .argument = "N", .low = 0, .high = 1023,
      .help = "write a line 'ID STATUS TOTAL_NS' there for every request that is safely in the trace", OPTION_FIELD(struct record_args, progress_fd)},
     {.name = "fail",        .type = OPTION_FLAG,
@@ -123,6 +140,7 @@ struct run {
     struct call *call;
     const struct record_args *args;
     const char *path;
+    struct url_list urls;
     struct sender_header *headers;
     char *texts; /* the copies that headers point into */
     const char **connect_to;
@@ -213,6 +231,9 @@ static np_status open_trace(struct run *run, np_error *err)
     options.labels = args->labels.items;
     options.label_count = args->labels.count;
     options.detail_plus_1 = (uint32_t)args->detail + 1;
+    options.redact = args->redact.items;
+    options.redact_count = args->redact.count;
+    options.no_redaction = args->no_redaction;
     np_status status = np_trace_open(run->path, &options, &run->trace, err);
     if (status)
         return status;
@@ -240,6 +261,7 @@ static np_status open_context(const struct run *run, np_trace *trace, np_context
     options.ca_file = first_set(args->ca_file, ca_variables);
     options.ca_path = args->ca_file ? NULL : first_set(NULL, path_variables);
     options.insecure = args->insecure;
+    options.tls_minimum = (np_tls_version)args->tls_minimum;
     options.family = (np_family)args->family;
     options.dns_servers = first_set(args->dns_servers, dns_variables);
     options.resolve = args->resolve.items;
@@ -254,7 +276,7 @@ static struct sender_options sender_options(const struct run *run, np_context *c
     const struct record_args *args = run->args;
     return (struct sender_options){
         .context = context,
-        .urls = (const char *const *)run->call->operands,
+        .urls = (const char *const *)run->urls.urls,
         .method = args->method,
         .headers = run->headers,
         .header_count = args->headers.count,
@@ -262,7 +284,7 @@ static struct sender_options sender_options(const struct run *run, np_context *c
         .timeout_ms = (args->timeout_ns + 999999) / 1000000,
         .workload =
             {
-                       .url_count = (size_t)run->call->operand_count,
+                       .url_count = run->urls.count,
                        .per_url = (uint64_t)args->requests,
                        .concurrency = (uint32_t)args->concurrency,
                        .duration_ns = args->duration_ns,
@@ -271,17 +293,35 @@ static struct sender_options sender_options(const struct run *run, np_context *c
     };
 }
 
+/* Where the mistake is goes before what it is. */
+static void put_before(const char *place, np_error *err)
+{
+    struct text whole = {0};
+    text_print(&whole, "%.100s%s", place, err->text);
+    const size_t most = sizeof err->text - 1;
+    const size_t length = whole.length < most ? whole.length : most;
+    memcpy(err->text, text_string(&whole), length);
+    err->text[length] = '\0';
+    text_done(&whole);
+}
+
 /* Whether everything that was typed can be sent, before a trace is made or gets a run. */
 static int check_requests(const struct run *run)
 {
     np_error err = {0};
     np_context *context = NULL;
+    size_t wrong = 0;
+    char place[256] = "";
     np_status status = open_context(run, NULL, &context, &err);
     if (!status) {
         const struct sender_options options = sender_options(run, context);
-        status = sender_check(&options, &err);
+        status = sender_check(&options, &wrong, &err);
+        if (status)
+            url_list_place(&run->urls, wrong, place, sizeof place);
     }
     np_context_free(context);
+    if (status)
+        put_before(place, &err);
     return status ? message_failure(run->call, &err) : EXIT_DONE;
 }
 
@@ -332,7 +372,7 @@ static void show_progress(struct run *run, uint64_t start_ns)
         .done = run->counts.finished,
         .failed = run->counts.failed,
         .expected =
-            args->duration_ns > 0 ? 0 : (uint64_t)(args->requests * run->call->operand_count),
+            args->duration_ns > 0 ? 0 : (uint64_t)args->requests * run->urls.count,
         .elapsed_ns = (int64_t)(now - start_ns),
         .planned_ns = args->duration_ns,
         .setup_p50_ns = follower_setup_p50(run->follower),
@@ -401,6 +441,7 @@ static void run_done(struct run *run)
     free(run->connect_to_text);
     free(run->headers);
     free(run->texts);
+    url_list_done(&run->urls);
 }
 
 static int exit_status_of(const struct run *run)
@@ -447,10 +488,26 @@ static int check_progress_fd(const struct run *run)
         "descriptor %d of --progress-fd is not open; expected one that the caller opened", fd);
 }
 
+static int check_redact(const struct run *run)
+{
+    const struct option_list *names = &run->args->redact;
+    for (size_t i = 0; i < names->count; i++)
+        if (!names->items[i][0] || strpbrk(names->items[i], ":=&"))
+            return message_usage(run->call,
+                                 "found --redact '%s', expected the name of a header field or a "
+                                 "query parameter",
+                                 names->items[i]);
+    return EXIT_DONE;
+}
+
 static int record(struct run *run)
 {
     np_error err = {0};
-    int exit_status = take_headers(run);
+    int exit_status = check_redact(run);
+    if (!exit_status)
+        exit_status = url_list_take(&run->urls, run->call, run->args->urls_file);
+    if (!exit_status)
+        exit_status = take_headers(run);
     if (!exit_status)
         exit_status = check_output(run);
     if (!exit_status)
@@ -491,7 +548,8 @@ const struct verb verb_record = {
     .name = "record",
     .summary = "sends requests and traces them",
     .operands = "URL…",
-    .description = "Sends requests to each URL in turn and records where their time went. Writing "
+    .description = "Sends requests to each URL in turn and records where their time went; - reads "
+                   "URLs from standard input. Writing "
                    "to a trace that is there appends a new run. "
                    "Redirects are not followed: a 3xx is the final status.",
     .examples = "netphase record https://example.org/\tone request\n"
@@ -502,7 +560,6 @@ const struct verb verb_record = {
     .options = option_table,
     .args_size = sizeof(struct record_args),
     .defaults = &defaults,
-    .operands_least = 1,
     .operands_most = -1,
     .run = record_run,
 };
