@@ -58,7 +58,6 @@ static bool set_common(np_easy *easy)
 #define SET(option, value) rc = rc ? rc : curl_easy_setopt(h, option, value)
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_ERRORBUFFER, easy->error);
-    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_PROXY, ""); /* not even from the environment */
@@ -294,6 +293,16 @@ static CURLcode set_progress(np_easy *easy, bool progress)
     return curl_easy_setopt(easy->handle, CURLOPT_NOPROGRESS, (long)!progress);
 }
 
+static CURLcode set_version(np_easy *easy, const np_transfer_spec *spec)
+{
+    const long version =
+        spec->version == 10 ? (long)CURL_HTTP_VERSION_1_0 : (long)CURL_HTTP_VERSION_1_1;
+    if (version == easy->version)
+        return CURLE_OK;
+    easy->version = version;
+    return curl_easy_setopt(easy->handle, CURLOPT_HTTP_VERSION, version);
+}
+
 static CURLcode set_cold(np_easy *easy, bool cold)
 {
     if (!easy->point->tls || cold == easy->cold)
@@ -309,6 +318,7 @@ static void forget_what_is_set(np_easy *easy)
     if (easy->url)
         easy->url[0] = 0;
     easy->method_kind = -1;
+    easy->version = -1;
     easy->header_length = SIZE_MAX;
     (void)curl_easy_setopt(easy->handle, CURLOPT_HTTPHEADER, NULL); /* cannot fail */
 }
@@ -319,6 +329,7 @@ static CURLcode set_all(np_easy *easy, const np_transfer_spec *spec, np_connecti
     rc = rc ? rc : set_url(easy, spec->url);
     rc = rc ? rc : set_method(easy, spec->method);
     rc = rc ? rc : set_fields(easy, spec);
+    rc = rc ? rc : set_version(easy, spec);
     rc = rc ? rc : set_verbose(easy, spec);
     rc = rc ? rc : set_progress(easy, !connection->ready);
     return rc ? rc : set_cold(easy, spec->reuse == NP_REUSE_COLD);

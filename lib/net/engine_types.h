@@ -160,6 +160,7 @@ struct np_easy {
     bool in_multi;
     bool cold, verbose, progress; /* options as set */
     int method_kind;              /* as set */
+    long version;                 /* as set: CURL_HTTP_VERSION_*; 0: none */
     char method[32];              /* as set, for a method of its own kind */
     char *url;                    /* as set; url[url_capacity] */
     size_t url_capacity;

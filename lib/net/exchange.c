@@ -26,6 +26,7 @@ static void free_block(np_request *request)
     free(request->response.headers);
     np_header_list_done(&request->fields);
     free(request->host_header);
+    free(request->group_name);
     free(request->method_copy);
     np_url_done(&request->url);
     pthread_cond_destroy(&request->changed);

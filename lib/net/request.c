@@ -35,6 +35,7 @@ np_status np_request_create(np_context *context, const char *url, np_request **o
     atomic_init(&request->caller_blocked_ns, -1);
     request->context = context;
     request->method = "GET";
+    request->protocol_version = 11;
     request->async_timeout_ms = -1;
     request->timeout_ms = TIMEOUT_DEFAULT_MS;
     request->read_write_timeout_ms = READ_WRITE_TIMEOUT_DEFAULT_MS;
@@ -142,6 +143,36 @@ np_status np_request_set_reuse(np_request *request, np_reuse reuse, np_error *er
     else
         request->reuse = reuse;
     return change_end(request, status);
+}
+
+np_status np_request_set_protocol_version(np_request *request, int version, np_error *err)
+{
+    np_status status = change_begin(request, err);
+    if (status)
+        return status;
+    if (version != 10 && version != 11 && version != 20)
+        status = np_fail(err, NP_E_ARGUMENT,
+                         "%d is no protocol version: expected 10, 11 or 20 for HTTP/1.0, 1.1 or 2",
+                         version);
+    else
+        request->protocol_version = version;
+    return change_end(request, status);
+}
+
+static np_status set_group_name(np_request *request, const char *name, np_error *err)
+{
+    char *copy = name && *name ? strdup(name) : NULL;
+    if (name && *name && !copy)
+        return np_fail(err, NP_E_NO_MEMORY, "no memory for the name of a connection group");
+    free(request->group_name);
+    request->group_name = copy;
+    return NP_OK;
+}
+
+np_status np_request_set_connection_group_name(np_request *request, const char *name, np_error *err)
+{
+    const np_status status = change_begin(request, err);
+    return status ? status : change_end(request, set_group_name(request, name, err));
 }
 
 static np_status set_limit(np_request *request, int64_t *limit_ms, int64_t timeout_ms,
@@ -273,6 +304,8 @@ static void fill_spec(np_request *request, uint64_t entry_ns)
         .begin_ns = entry_ns,
         .deadline_ns = is_async ? np_limit_ns(entry_ns, request->async_timeout_ms) : 0,
         .caller_blocked_ns = &request->caller_blocked_ns,
+        .version = request->protocol_version,
+        .group = request->group_name,
     };
 }
 

@@ -69,6 +69,8 @@ struct np_request {
     int64_t async_timeout_ms;      /* -1: none */
     int64_t timeout_ms;            /* of the synchronous family; -1: none */
     int64_t read_write_timeout_ms; /* of one synchronous read; -1: none */
+    int protocol_version;          /* 10, 11, 20 */
+    char *group_name;              /* of connections; NULL: the common group */
 
     /* guarded by the lock */
     np_request_state state;

@@ -56,6 +56,8 @@ typedef struct np_transfer_spec {
         *caller_blocked_ns; /* written by the calling thread when begin returns; -1 until then */
     uint32_t hop, hop_of;   /* 0 for a first hop; hop_of: request number of hop 0 */
     uint8_t hop_reason;
+    int version;       /* 0 and 11: HTTP/1.1; 10; 20: HTTP/2 where TLS and ALPN agree, else 1.1 */
+    const char *group; /* connection group: a pool of connections of its own; NULL: the common one */
 } np_transfer_spec;
 
 typedef struct np_transfer_handler {

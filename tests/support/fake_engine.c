@@ -194,6 +194,8 @@ static void note_spec(fake_seen *seen, const np_transfer_spec *spec)
                                  spec->headers[i].name, spec->headers[i].value);
     seen->port = spec->port;
     seen->reuse = spec->reuse;
+    seen->version = spec->version;
+    copy_text(seen->group, sizeof seen->group, spec->group);
     seen->deadline_after_begin_ns =
         spec->deadline_ns ? (int64_t)(spec->deadline_ns - spec->begin_ns) : 0;
     seen->caller_blocked_ns = spec->caller_blocked_ns;

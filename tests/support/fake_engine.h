@@ -29,6 +29,8 @@ typedef struct fake_seen {
     char headers[512]; /* "name: value\n"… */
     uint16_t port;
     np_reuse reuse;
+    int version;
+    char group[64];
     int64_t deadline_after_begin_ns;          /* 0: none */
     const _Atomic int64_t *caller_blocked_ns; /* as long as the request lives */
 } fake_seen;

@@ -120,6 +120,8 @@ Test(request, sm_1_nothing_can_be_changed_after_the_start)
     cr_assert_eq(np_request_set_method(request, "", NULL), NP_E_INVALID_OPERATION,
                  "the started check comes before the value's");
     cr_assert_eq(np_request_set_reuse(request, NP_REUSE_COLD, NULL), NP_E_INVALID_OPERATION);
+    cr_assert_eq(np_request_set_protocol_version(request, 7, NULL), NP_E_INVALID_OPERATION);
+    cr_assert_eq(np_request_set_connection_group_name(request, "g", NULL), NP_E_INVALID_OPERATION);
     cr_assert_eq(np_request_set_timeout(request, -7, NULL), NP_E_INVALID_OPERATION);
     cr_assert_eq(np_request_set_async_timeout(request, 7, NULL), NP_E_INVALID_OPERATION);
     cr_assert_eq(np_request_header_set(request, "X-A", "1", NULL), NP_E_INVALID_OPERATION);

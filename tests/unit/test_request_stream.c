@@ -250,6 +250,9 @@ Test(request_stream, properties_reach_the_engine)
     cr_assert_str_eq(np_request_method(request), "GET");
     cr_assert_eq(np_request_set_method(request, "purge", NULL), NP_OK);
     cr_assert_eq(np_request_set_reuse(request, NP_REUSE_COLD, NULL), NP_OK);
+    cr_assert_eq(np_request_set_protocol_version(request, 20, NULL), NP_OK);
+    cr_assert_eq(np_request_set_connection_group_name(request, "first", NULL), NP_OK);
+    cr_assert_eq(np_request_set_connection_group_name(request, "uploads", NULL), NP_OK);
     cr_assert_eq(np_request_set_async_timeout(request, 250, NULL), NP_OK);
     cr_assert_eq(np_request_set_host(request, "other.test:81", NULL), NP_OK);
     cr_assert_eq(np_request_set_accept(request, " text/html ", NULL), NP_OK);
@@ -271,6 +274,8 @@ Test(request_stream, properties_reach_the_engine)
     cr_assert_str_eq(seen.headers, "Accept: text/html\nUser-Agent: ua/1\nx-a: 2\n");
     cr_assert_eq(seen.port, 8443);
     cr_assert_eq(seen.reuse, NP_REUSE_COLD);
+    cr_assert_eq(seen.version, 20);
+    cr_assert_str_eq(seen.group, "uploads");
     cr_assert_eq(seen.deadline_after_begin_ns, 250 * NP_NS_PER_MS);
     np_async_release(async);
     np_request_release(request);
@@ -286,6 +291,7 @@ Test(request_stream, properties_refuse_what_is_wrong)
     cr_assert_eq(np_request_set_method(request, "", NULL), NP_E_ARGUMENT);
     cr_assert_eq(np_request_set_method(request, "G T", NULL), NP_E_ARGUMENT);
     cr_assert_eq(np_request_set_reuse(request, (np_reuse)9, NULL), NP_E_ARGUMENT);
+    cr_assert_eq(np_request_set_protocol_version(request, 12, NULL), NP_E_ARGUMENT);
     cr_assert_eq(np_request_set_timeout(request, -2, NULL), NP_E_ARGUMENT_RANGE);
     cr_assert_eq(np_request_set_async_timeout(request, -2, NULL), NP_E_ARGUMENT_RANGE);
     cr_assert_eq(np_request_set_host(request, NULL, NULL), NP_E_ARGUMENT_NULL);

@@ -95,6 +95,25 @@ NP_API const char *np_request_method(const np_request *request);
 NP_API np_status np_request_set_reuse(np_request *request, np_reuse reuse, np_error *err);
 
 /**
+ * Sets the HTTP version to ask for, 11 at first.
+ *
+ * @param version  10, 11 or 20 for HTTP/1.0, 1.1 or 2. HTTP/2 is spoken where TLS is and the server
+ * agrees (ALPN), otherwise HTTP/1.1; np_response_protocol says which it was
+ * @return NP_E_INVALID_OPERATION after the start (SM-1), NP_E_ARGUMENT for another number
+ */
+NP_API np_status np_request_set_protocol_version(np_request *request, int version, np_error *err);
+
+/**
+ * Sets the group of connections that the request belongs to, the common one at first.
+ *
+ * @param name  copied; NULL and "" stand for the common group. Each group has connections and a
+ * connection limit of its own
+ * @return NP_E_INVALID_OPERATION after the start (SM-1), NP_E_NO_MEMORY
+ */
+NP_API np_status np_request_set_connection_group_name(np_request *request, const char *name,
+                                                      np_error *err);
+
+/**
  * Sets the limit for the whole of an asynchronous operation, from begin until the body is read:
  * Web/Timeout.
  *
