@@ -13,6 +13,7 @@
 #include "easy.h"
 #include "tls_events.h"
 #include "transfer_trace.h"
+#include "upload.h"
 
 #include "fail.h"
 
@@ -187,16 +188,16 @@ np_connection *np_connection_open(np_transfer *transfer, np_new_because because,
 
 /* --- watching --- */
 
-/* Has the peer gone, or said something nobody asked for? Level-triggered input on an idle
-   connection means one of them, or a TLS record: a ticket is no death, but then the descriptor
-   stays readable, so from then on only the end of the connection is watched for. */
-static void look_at_idle(np_connection *connection, unsigned ready, uint64_t now_ns)
+/* Level-triggered input on an idle connection means that the peer has gone, that it said something
+   nobody asked for, or a TLS record: a ticket is no death, but then the descriptor stays readable,
+   so from then on only the end of the connection is watched for. */
+bool np_connection_is_lost(np_connection *connection, unsigned ready, np_close_reason *reason)
 {
     char first = 0;
     const ssize_t got = recv(connection->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT);
     if (got < 0 && (errno == EAGAIN || errno == EINTR) && !(ready & NP_LOOP_ERROR))
-        return;
-    np_close_reason reason = NP_CLOSE_IDLE_PEER;
+        return false;
+    *reason = NP_CLOSE_IDLE_PEER;
     if (got > 0 && connection->handed_over && connection->point->tls) {
         enum { TLS_APPLICATION_DATA = 23, TLS_HANDSHAKE = 22 };
         struct tcp_info info = {0};
@@ -206,24 +207,32 @@ static void look_at_idle(np_connection *connection, unsigned ready, uint64_t now
         if (open && (first == TLS_APPLICATION_DATA || first == TLS_HANDSHAKE) &&
             !(ready & NP_LOOP_ERROR)) {
             np_loop_watch_change(connection->watch, 0);
-            return;
+            return false;
         }
     } else if (got > 0) {
-        reason = NP_CLOSE_STRAY_DATA;
+        *reason = NP_CLOSE_STRAY_DATA;
     }
-    np_connection_close(connection, reason, now_ns);
+    return true;
 }
 
 static void on_ready(int fd, unsigned ready, uint64_t now_ns, void *user)
 {
     np_connection *connection = user;
     np_engine *engine = connection->engine;
+    const np_transfer *transfer = connection->transfer;
+    np_close_reason reason;
     if (connection->state == NP_CONNECTION_IDLE) {
-        look_at_idle(connection, ready, now_ns);
+        if (np_connection_is_lost(connection, ready, &reason))
+            np_connection_close(connection, reason, now_ns);
         return;
     }
-    if (!connection->handed_over || (connection->transfer && connection->transfer->paused))
-        return; /* whoever takes it next will see */
+    if (transfer && transfer->upload.held) {
+        np_upload_look_at_held(connection, ready, now_ns);
+        return;
+    }
+    /* Whoever takes it next will see; a request whose answer is not taken may go on sending. */
+    if (!connection->handed_over || (transfer && transfer->paused && !(ready & NP_LOOP_WRITE)))
+        return;
     int events = 0;
     if (ready & NP_LOOP_READ)
         events |= CURL_CSELECT_IN;

@@ -17,6 +17,8 @@ void np_connection_reserve(np_connection *connection, np_transfer *transfer);
 void np_connection_rest(np_connection *connection, uint64_t now_ns);
 /* Nobody waits for its set-up any more: it goes on alone and comes to rest when TCP stands. */
 void np_connection_disown(np_connection *connection, uint64_t now_ns);
+/* Nobody uses it and it has become readable: is that its end, and why? */
+bool np_connection_is_lost(np_connection *connection, unsigned ready, np_close_reason *reason);
 /* Closes and frees it, in any state. Its transfer, where it has one, must have let go of it. */
 void np_connection_close(np_connection *connection, np_close_reason reason, uint64_t now_ns);
 

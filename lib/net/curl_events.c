@@ -11,7 +11,7 @@
  *   VERBOSE, which formats text for every request, and progress callbacks cost a dozen calls: both
  *   only where nothing else will do. On 400 kept connections' requests each over TCP and TLS the
  *   stamp lay 3 to 4 us behind HDR_OUT's at p50, 7 to 9 us at p99.) A request too long for one
- * write is watched by HDR_OUT and DATA_OUT, and the last one counts.
+ * write is watched by HDR_OUT and DATA_OUT, and the last one counts; with a body upload.c counts.
  * - receive begins at the status line of the final response; a 1xx before it is a span of wait.
  * - receive ends at the body callback that brings the last announced byte; at the empty line where
  *   there is no body; without a length at the last callback of any kind, the one that lets go of
@@ -25,6 +25,7 @@
 
 #include "tls_events.h"
 #include "transfer_trace.h"
+#include "upload.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -85,7 +86,7 @@ static bool call_body(np_transfer *transfer, const void *data, size_t length)
 
 /* --- boundaries --- */
 
-static void begin_wait(np_transfer *transfer, uint64_t now_ns)
+void np_curl_events_begin_wait(np_transfer *transfer, uint64_t now_ns)
 {
     transfer->stage = NP_STAGE_WAIT;
     np_emit_phase_begin(transfer->engine->producer, now_ns, transfer->number, NP_PHASE_WAIT,
@@ -103,8 +104,10 @@ static int on_prereq(void *user, char *remote_ip, char *local_ip, int remote_por
         return CURL_PREREQFUNC_ABORT;
     np_connection *connection = transfer->connection;
     const uint64_t now_ns = np_engine_stamp(transfer->engine);
-    if (transfer->prereq_seen) /* a round nobody asked for */
+    if (transfer->prereq_seen) { /* a round nobody asked for */
+        transfer->upload.second_round = true;
         return CURL_PREREQFUNC_ABORT;
+    }
     if (connection->local_port != local_port) {
         transfer->failure = (np_error){.status = NP_E_WEB, .web_status = NP_WEB_UNKNOWN_ERROR};
         (void)snprintf(
@@ -124,8 +127,9 @@ static int on_prereq(void *user, char *remote_ip, char *local_ip, int remote_por
         np_trace_connection_ready(connection, now_ns);
     }
     np_trace_connection_use(transfer, now_ns);
-    np_emit_phase_begin(transfer->engine->producer, now_ns, transfer->number, NP_PHASE_SEND,
-                        NP_SOURCE_CALLBACK);
+    if (!transfer->upload.send_open)
+        np_emit_phase_begin(transfer->engine->producer, now_ns, transfer->number, NP_PHASE_SEND,
+                            NP_SOURCE_CALLBACK);
     np_trace_request_fields(transfer, now_ns);
     return CURL_PREREQFUNC_OK;
 }
@@ -133,7 +137,7 @@ static int on_prereq(void *user, char *remote_ip, char *local_ip, int remote_por
 void np_curl_events_step(np_transfer *transfer, int wanted)
 {
     if (transfer->stage == NP_STAGE_SEND && wanted == CURL_POLL_IN && !transfer->easy->verbose)
-        begin_wait(transfer, np_engine_stamp(transfer->engine));
+        np_curl_events_begin_wait(transfer, np_engine_stamp(transfer->engine));
     else if (wanted == CURL_POLL_REMOVE && transfer->header_done && transfer->expected_bytes < 0)
         transfer->last_ns = np_engine_stamp(transfer->engine);
 }
@@ -146,7 +150,7 @@ static int on_progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c, cur
     if (!transfer)
         return 0;
     if (transfer->stage == NP_STAGE_SEND && !easy->verbose)
-        begin_wait(transfer, np_engine_stamp(transfer->engine));
+        np_curl_events_begin_wait(transfer, np_engine_stamp(transfer->engine));
     else if (transfer->header_done && transfer->expected_bytes < 0)
         transfer->last_ns = np_engine_stamp(transfer->engine);
     return 0;
@@ -155,10 +159,15 @@ static int on_progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c, cur
 /* Only set for a request that may need more than one write. */
 static int on_debug(CURL *handle, curl_infotype type, char *data, size_t length, void *user)
 {
-    (void)handle, (void)data, (void)length;
+    (void)handle, (void)data;
     const np_easy *easy = user;
-    if (easy->transfer && (type == CURLINFO_HEADER_OUT || type == CURLINFO_DATA_OUT))
-        easy->transfer->send_end_ns = np_engine_stamp(easy->transfer->engine);
+    np_transfer *transfer = easy->transfer;
+    if (!transfer || (type != CURLINFO_HEADER_OUT && type != CURLINFO_DATA_OUT))
+        return 0;
+    if (transfer->spec.body_form != NP_BODY_FORM_NONE)
+        np_upload_wrote(transfer, type, length);
+    else
+        transfer->send_end_ns = np_engine_stamp(transfer->engine);
     return 0;
 }
 
@@ -188,8 +197,10 @@ static bool begin_response(np_transfer *transfer, const char *line, size_t lengt
     if (status < 200)
         return true;
     const uint64_t now_ns = np_engine_stamp(transfer->engine);
-    if (transfer->stage == NP_STAGE_SEND)
-        begin_wait(transfer, transfer->send_end_ns ? transfer->send_end_ns : now_ns);
+    if (!np_upload_is_out(transfer)) /* send ends here, and there is no wait */
+        np_upload_answered(transfer, now_ns);
+    else if (transfer->stage == NP_STAGE_SEND)
+        np_curl_events_begin_wait(transfer, transfer->send_end_ns ? transfer->send_end_ns : now_ns);
     transfer->stage = NP_STAGE_RECEIVE;
     transfer->last_ns = now_ns;
     np_emit_phase_begin(transfer->engine->producer, now_ns, transfer->number, NP_PHASE_RECEIVE,
@@ -211,12 +222,16 @@ static void trace_lines(np_transfer *transfer, uint64_t now_ns, int direction)
 static void end_informational(np_transfer *transfer)
 {
     const uint64_t now_ns = np_engine_stamp(transfer->engine);
-    char name[16];
-    (void)snprintf(name, sizeof name, "%d", transfer->status);
-    const uint32_t span = np_emit_span_begin(transfer->engine->producer, now_ns, transfer->number,
-                                             transfer->connection->number, NP_PHASE_WAIT,
-                                             NP_SPAN_INFORMATIONAL, 0, name);
-    np_emit_span_end(transfer->engine->producer, now_ns, transfer->number, span, NP_SPAN_OK, NULL);
+    if (!np_upload_informed(transfer, transfer->status, now_ns)) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "%d", transfer->status);
+        const uint32_t span = np_emit_span_begin(
+            transfer->engine->producer, now_ns, transfer->number, transfer->connection->number,
+            np_upload_is_out(transfer) ? NP_PHASE_WAIT : NP_PHASE_SEND, NP_SPAN_INFORMATIONAL, 0,
+            name);
+        np_emit_span_end(transfer->engine->producer, now_ns, transfer->number, span, NP_SPAN_OK,
+                         NULL);
+    }
     trace_lines(transfer, now_ns, NP_FIELD_INFORMATIONAL);
     transfer->status = 0;
 }
@@ -225,14 +240,16 @@ static bool end_header(np_transfer *transfer)
 {
     if (transfer->status < 200) {
         end_informational(transfer);
-        return true;
+        return !is_over(transfer);
     }
     find_body_length(transfer);
     transfer->header_done = true;
     if (transfer->expected_bytes == 0)
         transfer->last_ns = np_engine_stamp(transfer->engine);
     trace_lines(transfer, transfer->last_ns, NP_FIELD_RESPONSE);
-    call_header(transfer);
+    np_upload_header_done(transfer);
+    if (!is_over(transfer))
+        call_header(transfer);
     return !is_over(transfer);
 }
 
@@ -282,7 +299,7 @@ static size_t pause_transfer(np_transfer *transfer)
 {
     transfer->paused = true;
     if (transfer->engine->producer)
-        np_trace_pause(transfer, np_now());
+        np_trace_pause(transfer, NP_PHASE_RECEIVE, np_now());
     return CURL_WRITEFUNC_PAUSE;
 }
 
@@ -300,6 +317,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *user)
         !transfer->draining)
         return transfer->abort_pending ? 0 : pause_transfer(transfer);
     transfer->received_bytes = received;
+    np_upload_received(transfer);
     if (transfer->draining) {
         transfer->drained_over = length > transfer->drain_left_bytes;
         transfer->drain_left_bytes -= transfer->drained_over ? 0 : length;
@@ -403,5 +421,5 @@ bool np_curl_events_install(np_easy *easy)
         SET(CURLOPT_SSL_CTX_DATA, easy);
     }
 #undef SET
-    return rc == CURLE_OK;
+    return rc == CURLE_OK && np_upload_install(easy);
 }

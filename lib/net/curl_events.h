@@ -8,6 +8,9 @@
 /* Sets every callback of a new handle; false: no memory. */
 bool np_curl_events_install(np_easy *easy);
 
+/* The last byte of the request was written. */
+void np_curl_events_begin_wait(np_transfer *transfer, uint64_t now_ns);
+
 /* From the socket call-back, after the step of libcurl that changed what it waits for
  * (CURL_POLL_*).
  */

@@ -13,6 +13,7 @@
 #include "easy.h"
 
 #include "curl_events.h"
+#include "upload.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -147,11 +148,14 @@ static CURLcode set_url(np_easy *easy, const char *url)
     return curl_easy_setopt(easy->handle, CURLOPT_URL, url);
 }
 
-static CURLcode set_method(np_easy *easy, const char *method)
+static CURLcode set_method(np_easy *easy, const np_transfer_spec *spec)
 {
+    const char *method = spec->method;
     const int kind = strcmp(method, "GET") == 0    ? METHOD_GET
                      : strcmp(method, "HEAD") == 0 ? METHOD_HEAD
                                                    : METHOD_OTHER;
+    if (easy->upload && spec->body_form == NP_BODY_FORM_NONE)
+        easy->method_kind = -1; /* HTTPGET clears UPLOAD as well */
     if (kind == easy->method_kind && (kind != METHOD_OTHER || strcmp(easy->method, method) == 0))
         return CURLE_OK;
     easy->method_kind = kind;
@@ -161,6 +165,7 @@ static CURLcode set_method(np_easy *easy, const char *method)
     CURLcode rc =
         curl_easy_setopt(easy->handle, CURLOPT_CUSTOMREQUEST, kind == METHOD_OTHER ? method : NULL);
     rc = rc ? rc : curl_easy_setopt(easy->handle, CURLOPT_HTTPGET, 1L);
+    easy->upload = false;
     if (kind == METHOD_HEAD)
         rc = rc ? rc : curl_easy_setopt(easy->handle, CURLOPT_NOBODY, 1L);
     return rc;
@@ -192,6 +197,15 @@ static size_t put_field(char *out, const np_header_line *line)
     return line->name_length + line->value_length + 3;
 }
 
+/* "Name:" keeps libcurl from sending a field that nobody asked for. */
+static size_t put_removal(char *out, const char *text)
+{
+    const size_t size = strlen(text) + 1;
+    if (out)
+        memcpy(out, text, size);
+    return size;
+}
+
 /* What libcurl sends by itself; a field of ours in its place makes it look through our list for
  * every field it knows. */
 static bool is_default_accept(const np_header_line *line)
@@ -215,6 +229,15 @@ static size_t put_fields(char *out, const np_transfer_spec *spec, size_t *count)
         length += put_field(out, &host);
         ++*count;
     }
+    const char *expect = np_upload_expect(spec);
+    if (expect && *expect) {
+        const np_header_line line = {"Expect", expect, 6, strlen(expect)};
+        length += put_field(out ? out + length : NULL, &line);
+        ++*count;
+    } else if (expect) {
+        length += put_removal(out ? out + length : NULL, "Expect:");
+        ++*count;
+    }
     for (size_t i = 0; i < spec->header_count; i++) {
         const np_header_line *line = &spec->headers[i];
         if (accepts == 1 && is_default_accept(line))
@@ -223,9 +246,7 @@ static size_t put_fields(char *out, const np_transfer_spec *spec, size_t *count)
         ++*count;
     }
     if (accepts == 0) {
-        if (out)
-            memcpy(out + length, "Accept:", 8);
-        length += 8;
+        length += put_removal(out ? out + length : NULL, "Accept:");
         ++*count;
     }
     return length;
@@ -277,7 +298,8 @@ static CURLcode set_fields(np_easy *easy, const np_transfer_spec *spec)
 
 static CURLcode set_verbose(np_easy *easy, const np_transfer_spec *spec)
 {
-    const bool verbose = strlen(spec->url) + easy->header_length > LONG_REQUEST_BYTES;
+    const bool verbose = spec->body_form != NP_BODY_FORM_NONE ||
+                         strlen(spec->url) + easy->header_length > LONG_REQUEST_BYTES;
     if (verbose == easy->verbose)
         return CURLE_OK;
     easy->verbose = verbose;
@@ -327,7 +349,8 @@ static CURLcode set_all(np_easy *easy, const np_transfer_spec *spec, np_connecti
 {
     CURLcode rc = set_share(easy, connection);
     rc = rc ? rc : set_url(easy, spec->url);
-    rc = rc ? rc : set_method(easy, spec->method);
+    rc = rc ? rc : set_method(easy, spec);
+    rc = rc ? rc : np_upload_prepare(easy, spec);
     rc = rc ? rc : set_fields(easy, spec);
     rc = rc ? rc : set_version(easy, spec);
     rc = rc ? rc : set_verbose(easy, spec);

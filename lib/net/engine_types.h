@@ -159,6 +159,7 @@ struct np_easy {
     np_link in_connection, in_retired;
     bool in_multi;
     bool cold, verbose, progress; /* options as set */
+    bool upload;                  /* CURLOPT_UPLOAD, as set */
     int method_kind;              /* as set */
     long version;                 /* as set: CURL_HTTP_VERSION_*; 0: none */
     char method[32];              /* as set, for a method of its own kind */
@@ -182,12 +183,42 @@ typedef enum np_stage {
     NP_STAGE_RECEIVE
 } np_stage;
 
+/* Pauses in which the program gave or took no data, of one direction. */
+typedef struct np_pauses {
+    uint32_t span, count; /* the open one; pauses so far */
+    uint64_t began_ns;    /* the pause that is on; 0: none */
+    int64_t summed_ns;    /* over the pauses that share the last span */
+} np_pauses;
+
+/* The request's body on its way out (upload.c). */
+typedef struct np_upload {
+    bool told_ready;
+    bool header_out;               /* the request's header was written, or a part of it */
+    bool asked;                    /* libcurl has asked for the body */
+    bool all_given, sent;          /* libcurl has the last byte; it was written */
+    bool paused;                   /* upload() answered NP_UPLOAD_PAUSE */
+    bool held, released;           /* waits for np_transfer_release_body; that has come */
+    bool send_open;                /* the phase `send` has begun, while it was held */
+    bool second_round;             /* libcurl wanted to send it again by itself */
+    bool unsent_at_end;            /* NP_FLAG_SEND_IN_WAIT */
+    uint64_t given_bytes;          /* of the body, to libcurl */
+    uint64_t wire_given, wire_out; /* the same with the frame of chunks; what was written of that */
+    uint32_t continue_span;
+    bool waits_for_continue;
+    np_loop_timer *quiet_timer;
+    uint64_t active_ns; /* the last sign of life after a final response, by the loop's clock */
+} np_upload;
+
+/* What np_transfers_resume has to do, bits. */
+enum { NP_GO_RECEIVE = 1, NP_GO_SEND = 2, NP_GO_RELEASE = 4, NP_GO_COMPLETE = 8 };
+
 struct np_transfer {
     np_engine *engine;
     np_service_point *point;
     np_transfer *next_free;
     np_link in_queue; /* of the service point */
     np_link in_resumed;
+    unsigned to_do; /* NP_GO_*, while in_resumed */
     np_transfer_spec spec;
     np_transfer_handler handler;
     void *user;
@@ -217,11 +248,8 @@ struct np_transfer {
     np_loop_timer *deadline_timer, *drain_timer;
     uint64_t drain_left_bytes;
     uint32_t slot_span;
-    struct {
-        uint32_t span, count; /* the open one; pauses so far */
-        uint64_t began_ns;    /* the pause that is on; 0: none */
-        int64_t summed_ns;    /* over the pauses that share the last span */
-    } application;            /* times in which the program took no data */
+    np_pauses receive_pauses, send_pauses;
+    np_upload upload;
 
     int status, protocol;
     int64_t content_length; /* -1: not known */

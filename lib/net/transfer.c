@@ -21,6 +21,7 @@
 #include "service_point.h"
 #include "transfer_error.h"
 #include "transfer_trace.h"
+#include "upload.h"
 
 #include "fail.h"
 
@@ -85,7 +86,8 @@ static void trace_end(np_transfer *transfer, const np_error *failure, uint64_t n
     np_emit_span_end(producer, now_ns, transfer->number, transfer->slot_span, NP_SPAN_ABANDONED,
                      NULL);
     transfer->slot_span = 0;
-    np_trace_pauses_end(transfer, now_ns);
+    np_upload_end(transfer, now_ns);
+    np_trace_pauses_end(transfer, NP_PHASE_RECEIVE, now_ns);
     if (!failure)
         np_emit_phase_end(producer, transfer->last_ns, transfer->number, NP_PHASE_RECEIVE,
                           NP_SOURCE_CALLBACK);
@@ -103,6 +105,7 @@ static void end_transfer(np_transfer *transfer, const np_error *failure)
     transfer->engine->transfer_count--;
     np_loop_timer_cancel(transfer->deadline_timer);
     np_loop_timer_cancel(transfer->drain_timer);
+    np_loop_timer_cancel(transfer->upload.quiet_timer);
     transfer->handler.done(transfer, failure, transfer->user);
     transfer_give_back(transfer);
 }
@@ -115,12 +118,18 @@ void np_transfer_fail(np_transfer *transfer, const np_error *failure, uint64_t n
 
 /* --- what becomes of the handle and the connection --- */
 
+static void count_bytes(const np_transfer *transfer, np_connection *connection)
+{
+    connection->sent_bytes += np_upload_sent_bytes(transfer);
+    connection->received_bytes += transfer->received_bytes;
+}
+
 static void drop_connection(np_transfer *transfer, np_close_reason reason, uint64_t now_ns)
 {
     np_connection *connection = transfer->connection;
     transfer->connection = NULL;
     connection->transfer = NULL;
-    connection->received_bytes += transfer->received_bytes;
+    count_bytes(transfer, connection);
     np_connection_close(connection, reason, now_ns);
 }
 
@@ -135,7 +144,7 @@ static void tear_out(np_transfer *transfer, np_close_reason reason, uint64_t now
     easy->transfer = NULL;
     if (engine->inside_curl) {
         connection->doomed = true;
-        connection->received_bytes += transfer->received_bytes;
+        count_bytes(transfer, connection);
         connection->doom = reason;
         connection->transfer = NULL;
         transfer->connection = NULL;
@@ -173,7 +182,7 @@ static void release_connection(np_transfer *transfer, uint64_t now_ns)
         drop_connection(transfer, NP_CLOSE_FORCED, now_ns);
     } else {
         transfer->connection = NULL;
-        connection->received_bytes += transfer->received_bytes;
+        count_bytes(transfer, connection);
         np_connection_rest(connection, now_ns);
     }
 }
@@ -182,15 +191,17 @@ static void release_connection(np_transfer *transfer, uint64_t now_ns)
 
 static bool is_lost_code(CURLcode code)
 {
-    return code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR;
+    return code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR ||
+           code == CURLE_SEND_FAIL_REWIND; /* it was lost, and libcurl wanted to begin again */
 }
 
 /* RS-5: may it go on with a new connection? */
-static bool may_retry(const np_transfer *transfer, CURLcode code)
+static bool may_retry(np_transfer *transfer, CURLcode code)
 {
     if (!transfer->reused || transfer->answered || transfer->retried || transfer->abort_pending)
         return false;
-    return is_lost_code(code) || (code == CURLE_COULDNT_CONNECT && transfer->no_socket);
+    const bool lost = is_lost_code(code) || (code == CURLE_COULDNT_CONNECT && transfer->no_socket);
+    return lost && np_upload_may_retry(transfer);
 }
 
 static void reset_for_retry(np_transfer *transfer)
@@ -202,6 +213,9 @@ static void reset_for_retry(np_transfer *transfer)
     transfer->reused = transfer->no_socket = transfer->prereq_seen = false;
     transfer->send_end_ns = transfer->last_ns = 0;
     transfer->status = transfer->protocol = 0;
+    transfer->to_do = 0;
+    np_list_remove(&transfer->in_resumed);
+    np_upload_reset(transfer);
     np_list_push_front(&transfer->point->waiting, &transfer->in_queue);
     np_service_point_changed(transfer->point);
 }
@@ -251,6 +265,8 @@ static void finish(np_transfer *transfer, CURLcode code)
     np_engine *engine = transfer->engine;
     np_easy *easy = transfer->easy;
     np_multi_remove(engine, easy);
+    if (np_upload_forgives(transfer, code))
+        code = CURLE_OK;
     if (code == CURLE_OK && !transfer->header_done)
         code = CURLE_GOT_NOTHING; /* libcurl is content with a header that breaks off */
     if (code == CURLE_OK && !transfer->failure.status) {
@@ -303,6 +319,7 @@ bool np_transfers_collect(np_engine *engine)
 static void begin_tls(np_transfer *transfer, uint64_t now_ns)
 {
     const np_connection *connection = transfer->connection;
+    transfer->upload.send_open = false;
     np_emit_phase_begin(transfer->engine->producer, now_ns, transfer->number, NP_PHASE_TLS,
                         connection->connected_ns == now_ns ? NP_SOURCE_SYSCALL : NP_SOURCE_CALL);
 }
@@ -310,6 +327,8 @@ static void begin_tls(np_transfer *transfer, uint64_t now_ns)
 void np_transfer_launch(np_transfer *transfer, np_connection *connection, uint64_t now_ns)
 {
     np_engine *engine = transfer->engine;
+    if (np_upload_hold(transfer, connection, now_ns))
+        return;
     transfer->connection = connection;
     connection->transfer = transfer;
     connection->uses++;
@@ -337,6 +356,24 @@ void np_transfer_launch(np_transfer *transfer, np_connection *connection, uint64
     trace_end(transfer, &failure, failed_ns);
     drop_connection(transfer, NP_CLOSE_FAILED, failed_ns);
     end_transfer(transfer, &failure);
+}
+
+/* The body of a held transfer is complete. Its connection may have been lost meanwhile: then it is
+ * the next one to get another. */
+static void launch_held(np_transfer *transfer)
+{
+    const uint64_t now_ns = np_now();
+    np_connection *connection = np_upload_let_go(transfer, now_ns);
+    if (connection) {
+        np_transfer_launch(transfer, connection, now_ns);
+        return;
+    }
+    transfer->stage = NP_STAGE_QUEUE;
+    transfer->upload.send_open = false;
+    np_emit_phase_begin(transfer->engine->producer, now_ns, transfer->number, NP_PHASE_QUEUE,
+                        NP_SOURCE_CALL);
+    np_list_push_front(&transfer->point->waiting, &transfer->in_queue);
+    np_service_point_changed(transfer->point);
 }
 
 /* --- ending from outside --- */
@@ -370,7 +407,9 @@ static void end_now(np_transfer *transfer, const np_error *cause)
         if (easy)
             np_easy_rest(easy);
         transfer->easy = NULL;
-        if (connection)
+        if (connection && transfer->upload.held)
+            drop_connection(transfer, reason, now_ns);
+        else if (connection)
             leave_opening(transfer, reason, now_ns);
     }
     end_transfer(transfer, &failure);
@@ -457,26 +496,56 @@ np_transfer *np_transfer_start(np_engine *engine, const np_transfer_spec *spec,
     return transfer;
 }
 
-void np_transfer_resume(np_transfer *transfer)
+void np_transfer_go_on(np_transfer *transfer, unsigned to_do)
 {
-    if (transfer->ended || !transfer->paused || np_link_used(&transfer->in_resumed))
+    transfer->to_do |= to_do;
+    if (np_link_used(&transfer->in_resumed))
         return;
     np_list_push_back(&transfer->engine->resumed, &transfer->in_resumed);
     if (!np_loop_is_current(transfer->engine->loop))
         np_multi_wake(transfer->engine);
 }
 
+void np_transfer_resume(np_transfer *transfer)
+{
+    if (!transfer->ended && transfer->paused)
+        np_transfer_go_on(transfer, NP_GO_RECEIVE);
+}
+
+static void end_pauses(np_transfer *transfer, unsigned to_do)
+{
+    const uint64_t now_ns = np_engine_stamp(transfer->engine);
+    if (to_do & NP_GO_RECEIVE && transfer->paused) {
+        transfer->paused = false;
+        np_trace_resume(transfer, NP_PHASE_RECEIVE, now_ns);
+    }
+    if (to_do & NP_GO_SEND && transfer->upload.paused) {
+        transfer->upload.paused = false;
+        np_trace_resume(transfer, NP_PHASE_SEND, now_ns);
+    }
+}
+
 static void resume_one(np_transfer *transfer)
 {
     np_engine *engine = transfer->engine;
-    np_easy *easy = transfer->easy;
-    transfer->paused = false;
-    if (engine->producer)
-        np_trace_resume(transfer, np_now());
+    const np_easy *easy = transfer->easy;
+    const unsigned to_do = transfer->to_do;
+    transfer->to_do = 0;
+    if (to_do & NP_GO_RELEASE) {
+        launch_held(transfer);
+        return;
+    }
+    if (to_do & NP_GO_COMPLETE) {
+        finish(transfer, CURLE_OK);
+        return;
+    }
+    end_pauses(transfer, to_do);
     engine->inside_curl++;
     /* The held bytes are handed over inside: what goes wrong with them is the answer of this call,
      * no message follows. */
-    const CURLcode rc = curl_easy_pause(easy->handle, CURLPAUSE_CONT);
+    const CURLcode rc =
+        curl_easy_pause(easy->handle, (transfer->paused ? CURLPAUSE_RECV : 0) |
+                                          (transfer->upload.paused ? CURLPAUSE_SEND : 0));
     engine->inside_curl--;
     if (rc != CURLE_OK)
         finish(transfer, rc);

@@ -39,6 +39,13 @@ typedef struct np_header_line {
     size_t name_length, value_length;
 } np_header_line;
 
+/* How the body of the request is told from what follows it. */
+typedef enum np_body_form {
+    NP_BODY_FORM_NONE,    /* there is none, not even an empty one */
+    NP_BODY_FORM_LENGTH,  /* body_length bytes */
+    NP_BODY_FORM_CHUNKED, /* HTTP/1.1: a chunk for each answer of upload(); HTTP/2: until its end */
+} np_body_form;
+
 /* What one hop is made of. Everything is borrowed until `done` was called. */
 typedef struct np_transfer_spec {
     const char *method;
@@ -56,9 +63,20 @@ typedef struct np_transfer_spec {
         *caller_blocked_ns; /* written by the calling thread when begin returns; -1 until then */
     uint32_t hop, hop_of;   /* 0 for a first hop; hop_of: request number of hop 0 */
     uint8_t hop_reason;
-    int version;       /* 0 and 11: HTTP/1.1; 10; 20: HTTP/2 where TLS and ALPN agree, else 1.1 */
-    const char *group; /* connection group: a pool of connections of its own; NULL: the common one */
+    int version; /* 0 and 11: HTTP/1.1; 10; 20: HTTP/2 where TLS and ALPN agree, else 1.1 */
+    const char
+        *group; /* connection group: a pool of connections of its own; NULL: the common one */
+    np_body_form body_form;
+    int64_t body_length;  /* LENGTH: bytes; with `hold` it comes with np_transfer_release_body */
+    bool hold;            /* LENGTH: ready when a connection is there, and nothing is sent before
+                             np_transfer_release_body */
+    bool expect_continue; /* Expect: 100-continue, where there is a body of more than 0 bytes */
+    int64_t
+        continue_timeout_ns; /* the body is held back for as long; 0: not at all; -1: for ever */
 } np_transfer_spec;
+
+/* upload() has nothing to give now: it is called again after np_transfer_resume_upload. */
+#define NP_UPLOAD_PAUSE ((ptrdiff_t)-1)
 
 typedef struct np_transfer_handler {
     /* The final response header is complete (once; not on transport failure). Status and fields by
@@ -69,6 +87,20 @@ typedef struct np_transfer_handler {
     bool (*body)(np_transfer *transfer, const void *data, size_t length, void *user);
     /* The last call. failure NULL: complete. The transfer is gone when this returns. */
     void (*done)(np_transfer *transfer, const np_error *failure, void *user);
+
+    /* The four of a body; NULL allowed where the spec has none. */
+
+    /* The body may be given, once: a connection is there (hold); the request's header was sent and
+       the server or the time let the body go; or a final response came instead, then before
+       header(). */
+    void (*ready)(np_transfer *transfer, void *user);
+    /* Up to `capacity` bytes for the wire (of LENGTH never more than are left): how many, 0 for the
+       end of a CHUNKED body, or NP_UPLOAD_PAUSE. Not called before ready(). */
+    ptrdiff_t (*upload)(np_transfer *transfer, void *out, size_t capacity, void *user);
+    /* Everything upload() gave is wanted again, from its first byte. false: it is gone. */
+    bool (*rewind)(np_transfer *transfer, void *user);
+    /* 100 Continue came. */
+    void (*continued)(np_transfer *transfer, void *user);
 } np_transfer_handler;
 
 /* Starts a hop: into the queue of its service point. Handler calls never come from inside this.
@@ -85,6 +117,11 @@ void np_transfer_resume(np_transfer *transfer);
    connection; then it is dropped. The outcome stays ok when the body ended, and is `aborted`
    otherwise. body() is not called again. */
 void np_transfer_drain(np_transfer *transfer, uint64_t max_bytes, uint64_t deadline_ns);
+
+/* Goes on after upload() answered NP_UPLOAD_PAUSE; nothing happens when it did not. */
+void np_transfer_resume_upload(np_transfer *transfer);
+/* Of a spec with `hold`, after ready(): the body has `length` bytes, now the request is sent. */
+void np_transfer_release_body(np_transfer *transfer, int64_t length);
 
 uint32_t np_transfer_number(
     const np_transfer *transfer); /* the request number in the trace; a new one when RS-5 sends it

@@ -7,6 +7,8 @@
  */
 #include "transfer_error.h"
 
+#include "upload.h"
+
 #include "fail.h"
 
 #include <openssl/x509_vfy.h>
@@ -51,6 +53,9 @@ static const struct code_meaning {
 const char *np_transfer_activity(const np_transfer *transfer)
 {
     const np_connection *connection = transfer->connection;
+    const char *body = np_upload_activity(transfer);
+    if (body)
+        return body;
     switch (transfer->stage) {
     case NP_STAGE_QUEUE:
         return "waiting for a connection";
@@ -163,9 +168,12 @@ void np_transfer_explain(const np_transfer *transfer, CURLcode code, np_error *e
         np_web_status web_status = meaning->web_status;
         /* A reused connection that is lost before anything was answered and cannot be tried again
          * (RS-5). */
-        if (transfer->reused && !transfer->answered &&
-            (code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR))
+        const bool is_lost = code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR ||
+                             code == CURLE_SEND_ERROR || code == CURLE_SEND_FAIL_REWIND;
+        if (transfer->reused && !transfer->answered && is_lost)
             web_status = NP_WEB_KEEP_ALIVE_FAILURE;
+        else if (!transfer->answered && !np_upload_is_out(transfer) && is_lost)
+            web_status = NP_WEB_SEND_FAILURE; /* WS-9 */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
         (void)np_fail_web(err, web_status, "curl", code, cause, meaning->text, activity);

@@ -15,6 +15,8 @@ void np_transfer_setup_timed_out(np_transfer *transfer, uint64_t now_ns);
 
 /* Ends every transfer libcurl has finished; true: there was one. */
 bool np_transfers_collect(np_engine *engine);
+/* At the turn's end: NP_GO_*. */
+void np_transfer_go_on(np_transfer *transfer, unsigned to_do);
 /* Goes on with those that were resumed; true: there was one. */
 bool np_transfers_resume(np_engine *engine);
 /* Takes out what was ended while libcurl was on the stack; true: there was one. */

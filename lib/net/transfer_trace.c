@@ -7,6 +7,8 @@
  */
 #include "transfer_trace.h"
 
+#include "upload.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -134,13 +136,16 @@ void np_trace_request_end(np_transfer *transfer, uint64_t now_ns, int outcome,
         flags |= NP_FLAG_CONNECT_LEFT;
     if (transfer->dns_cached)
         flags |= NP_FLAG_DNS_CACHED;
+    if (transfer->upload.unsent_at_end)
+        flags |= NP_FLAG_SEND_IN_WAIT;
     np_emit(producer, &(np_event){
                           .time_ns = now_ns,
                           .request = transfer->number,
                           .connection = transfer->connection ? transfer->connection->number : 0,
                           .type = NP_EVENT_REQUEST_END,
                           .source = NP_SOURCE_CALL,
-                          .word = {packed, code | flags << 32, transfer->received_bytes, 0, text}
+                          .word = {packed, code | flags << 32, transfer->received_bytes,
+                                   np_upload_sent_bytes(transfer), text}
     });
 }
 
@@ -155,59 +160,65 @@ void np_trace_queue_end(np_transfer *transfer, uint64_t now_ns)
                         .word = {NP_PHASE_QUEUE}});
 }
 
-/* The last span, which later pauses share, stays open until the hop ends. */
-static bool shares_span(const np_transfer *transfer)
+static np_pauses *pauses_of(np_transfer *transfer, np_phase phase)
 {
-    return transfer->application.count > NP_APPLICATION_SPANS;
+    return phase == NP_PHASE_SEND ? &transfer->send_pauses : &transfer->receive_pauses;
 }
 
-void np_trace_pause(np_transfer *transfer, uint64_t now_ns)
+/* The last span, which later pauses share, stays open until the phase ends. */
+static bool shares_span(const np_pauses *pauses)
+{
+    return pauses->count > NP_APPLICATION_SPANS;
+}
+
+void np_trace_pause(np_transfer *transfer, np_phase phase, uint64_t now_ns)
 {
     np_producer *producer = transfer->engine->producer;
-    if (!producer || transfer->application.began_ns)
+    np_pauses *pauses = pauses_of(transfer, phase);
+    if (!producer || pauses->began_ns)
         return;
-    transfer->application.began_ns = now_ns;
-    transfer->application.count++;
-    if (!transfer->application.span)
-        transfer->application.span =
-            np_emit_span_begin(producer, now_ns, transfer->number, transfer->connection->number,
-                               NP_PHASE_RECEIVE, NP_SPAN_APPLICATION, 0, "body not taken");
+    pauses->began_ns = now_ns;
+    pauses->count++;
+    if (!pauses->span)
+        pauses->span = np_emit_span_begin(
+            producer, now_ns, transfer->number, transfer->connection->number, phase,
+            NP_SPAN_APPLICATION, 0, phase == NP_PHASE_SEND ? "body not given" : "body not taken");
 }
 
-void np_trace_resume(np_transfer *transfer, uint64_t now_ns)
+void np_trace_resume(np_transfer *transfer, np_phase phase, uint64_t now_ns)
 {
-    if (!transfer->application.began_ns)
+    np_pauses *pauses = pauses_of(transfer, phase);
+    if (!pauses->began_ns)
         return;
-    if (shares_span(transfer)) {
-        transfer->application.summed_ns += (int64_t)(now_ns - transfer->application.began_ns);
+    if (shares_span(pauses)) {
+        pauses->summed_ns += (int64_t)(now_ns - pauses->began_ns);
     } else {
-        np_emit_span_end(transfer->engine->producer, now_ns, transfer->number,
-                         transfer->application.span, NP_SPAN_OK, NULL);
-        transfer->application.span = 0;
+        np_emit_span_end(transfer->engine->producer, now_ns, transfer->number, pauses->span,
+                         NP_SPAN_OK, NULL);
+        pauses->span = 0;
     }
-    transfer->application.began_ns = 0;
+    pauses->began_ns = 0;
 }
 
-void np_trace_pauses_end(np_transfer *transfer, uint64_t now_ns)
+void np_trace_pauses_end(np_transfer *transfer, np_phase phase, uint64_t now_ns)
 {
     np_producer *producer = transfer->engine->producer;
-    const bool paused = transfer->application.began_ns != 0;
+    np_pauses *pauses = pauses_of(transfer, phase);
+    const bool paused = pauses->began_ns != 0;
     const np_span_outcome outcome = paused ? NP_SPAN_ABANDONED : NP_SPAN_OK;
-    if (transfer->application.span == 0) {
+    if (pauses->span == 0) {
         /* never paused, or the ring was full */
-    } else if (shares_span(transfer)) {
+    } else if (shares_span(pauses)) {
         char detail[64];
-        np_trace_resume(transfer, now_ns);
+        np_trace_resume(transfer, phase, now_ns);
         (void)snprintf(detail, sizeof detail, "{\"pauses\":%u,\"held_ns\":%lld}",
-                       transfer->application.count - NP_APPLICATION_SPANS,
-                       (long long)transfer->application.summed_ns);
-        np_emit_span_end_held(producer, now_ns, transfer->number, transfer->application.span,
-                              outcome, detail, transfer->application.summed_ns);
+                       pauses->count - NP_APPLICATION_SPANS, (long long)pauses->summed_ns);
+        np_emit_span_end_held(producer, now_ns, transfer->number, pauses->span, outcome, detail,
+                              pauses->summed_ns);
     } else {
-        np_emit_span_end(producer, now_ns, transfer->number, transfer->application.span, outcome,
-                         NULL);
+        np_emit_span_end(producer, now_ns, transfer->number, pauses->span, outcome, NULL);
     }
-    memset(&transfer->application, 0, sizeof transfer->application);
+    memset(pauses, 0, sizeof *pauses);
 }
 
 void np_trace_connection_use(np_transfer *transfer, uint64_t now_ns)
@@ -268,6 +279,7 @@ void np_trace_request_fields(np_transfer *transfer, uint64_t now_ns)
     np_textbuf_done(&host);
     for (size_t i = 0; i < spec->header_count; i++)
         np_trace_field(transfer, now_ns, NP_FIELD_REQUEST, &spec->headers[i]);
+    np_upload_trace_fields(transfer, now_ns);
     transfer->header_event = 0;
 }
 
@@ -329,8 +341,7 @@ void np_trace_connection_close(const np_connection *connection, uint64_t now_ns,
     np_producer *producer = connection->engine->producer;
     if (!producer)
         return;
-    /* The two sums are bytes of bodies, as they are in REQUEST_END: no request has a body to send
-     * yet, so nothing adds to the first. */
+    /* The two sums are bytes of bodies, as they are in REQUEST_END. */
     np_emit(producer, &(np_event){
                           .time_ns = now_ns,
                           .connection = connection->number,

@@ -14,14 +14,15 @@ void np_trace_request_end(np_transfer *transfer, uint64_t now_ns, int outcome,
 /* queue ends: this connection was granted, or its set-up begins. */
 void np_trace_queue_end(np_transfer *transfer, uint64_t now_ns);
 void np_trace_connection_use(np_transfer *transfer, uint64_t now_ns);
-/* The program takes no data, and takes data again: spans of kind application. A body that outruns
- * its reader pauses thousands of times: the first NP_APPLICATION_SPANS have a span each, all later
- * ones share the last, which says how many they are and how long they held. */
+/* The program gives no data (send) or takes none (receive), and goes on again: spans of kind
+ * application. A body that outruns its reader pauses thousands of times: the first
+ * NP_APPLICATION_SPANS have a span each, all later ones share the last, which says how many they
+ * are and how long they held. */
 #define NP_APPLICATION_SPANS 32
-void np_trace_pause(np_transfer *transfer, uint64_t now_ns);
-void np_trace_resume(np_transfer *transfer, uint64_t now_ns);
-/* At the end of the hop: ends what is open. */
-void np_trace_pauses_end(np_transfer *transfer, uint64_t now_ns);
+void np_trace_pause(np_transfer *transfer, np_phase phase, uint64_t now_ns);
+void np_trace_resume(np_transfer *transfer, np_phase phase, uint64_t now_ns);
+/* At the end of the phase or of the hop: ends what is open. */
+void np_trace_pauses_end(np_transfer *transfer, np_phase phase, uint64_t now_ns);
 /* The request fields as sent (Host first), where header fields are kept. */
 void np_trace_request_fields(np_transfer *transfer, uint64_t now_ns);
 enum {

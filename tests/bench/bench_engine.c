@@ -232,7 +232,7 @@ static bool on_body(np_transfer *transfer, const void *data, size_t length, void
 }
 
 static void on_done(np_transfer *transfer, const np_error *failure, void *user);
-static const np_transfer_handler handler = {NULL, on_body, on_done};
+static const np_transfer_handler handler = {.body = on_body, .done = on_done};
 
 static void start_one(struct ours *ours)
 {

@@ -16,7 +16,7 @@ enum { WAIT_S = 20 };
 static void on_header(np_transfer *transfer, void *user);
 static bool on_body(np_transfer *transfer, const void *data, size_t length, void *user);
 static void on_done(np_transfer *transfer, const np_error *failure, void *user);
-static const np_transfer_handler handler = {on_header, on_body, on_done};
+static const np_transfer_handler handler = {.header = on_header, .body = on_body, .done = on_done};
 
 static void parse(struct rig_request *request)
 {

@@ -280,6 +280,19 @@ void np_transfer_drain(np_transfer *t, uint64_t max_bytes, uint64_t deadline_ns)
         go_on(t);
 }
 
+void np_transfer_resume_upload(np_transfer *t)
+{
+    check(np_loop_is_current(t->engine->loop), "np_transfer_resume_upload off the loop");
+    check(!(t->seen.flags & FAKE_DONE), "np_transfer_resume_upload after done");
+}
+
+void np_transfer_release_body(np_transfer *t, int64_t length)
+{
+    (void)length;
+    check(np_loop_is_current(t->engine->loop), "np_transfer_release_body off the loop");
+    check(!(t->seen.flags & FAKE_DONE), "np_transfer_release_body after done");
+}
+
 uint32_t np_transfer_number(const np_transfer *t)
 {
     (void)t;
