@@ -111,43 +111,51 @@ CREATE TABLE connection (                    -- written when set-up ended (also 
   requests INTEGER NOT NULL DEFAULT 0, sent_bytes INTEGER, received_bytes INTEGER, close_reason TEXT) STRICT;
 
 -- ------------------------------------------------------------------------------------------------------------ the hot table
--- Not STRICT and without NOT NULL, alone of all tables: SQLite would check every value of every row that only the writer makes.
+-- One row of `request` is what every request has; what only some have (set-up, hops, proxies, failures, spans) is the row of `request_more` with the
+-- same id, which is there only where one of its values differs from what stands behind it in the comments: a warm request has none. Read both through
+-- the views. Not STRICT and without NOT NULL, alone of all tables: SQLite would check every value of every row that only the writer makes.
 CREATE TABLE request (
   id INTEGER PRIMARY KEY,                    -- order of completion
   run_id INTEGER, process_id INTEGER,
   number INTEGER,                            -- the producer's number, unique in the process
   start_ns INTEGER,                          -- Unix ns; hop 0: the entry of the begin call; later hops: the end of the hop before
   total_ns INTEGER,
-  hop_of INTEGER,                            -- id of hop 0; NULL on hop 0 itself
-  hop INTEGER DEFAULT 0, hop_reason INTEGER DEFAULT 0, purpose INTEGER DEFAULT 0,
-  outcome INTEGER DEFAULT 0,
+  outcome INTEGER, purpose INTEGER,
   method_id INTEGER, origin_id INTEGER,
   path_id INTEGER,                           -- path and query, redacted, as sent
   route_id INTEGER,                          -- path without query, numbers, UUIDs and long hex words as {}: the gate's series
   status INTEGER,                            -- final HTTP status; NULL: none came
   protocol INTEGER, connection_id INTEGER,   -- NULL: none was ever ready
   connection_use INTEGER,                    -- 1: this request caused the set-up; n: the n-th request on it
-  proxy_id INTEGER, proxy_source INTEGER DEFAULT 0,
-  -- the partition: durations, NULL when the phase did not happen
-  queue_ns INTEGER, proxy_ns INTEGER, dns_ns INTEGER, connect_ns INTEGER, tunnel_ns INTEGER, tls_ns INTEGER,
-  send_ns INTEGER, wait_ns INTEGER, receive_ns INTEGER, gap_ns INTEGER DEFAULT 0,
-  -- where each begins (queue begins at 0)
-  proxy_at_ns INTEGER, dns_at_ns INTEGER, connect_at_ns INTEGER, tunnel_at_ns INTEGER, tls_at_ns INTEGER,
-  send_at_ns INTEGER, wait_at_ns INTEGER, receive_at_ns INTEGER,
-  -- inside the phases
+  -- the partition: durations, NULL when the phase did not happen; proxy, dns, connect, tunnel and tls are in request_more
+  queue_ns INTEGER, send_ns INTEGER, wait_ns INTEGER, receive_ns INTEGER, gap_ns INTEGER,
+  send_at_ns INTEGER,                        -- where send begins (queue begins at 0)
   caller_blocked_ns INTEGER,                 -- how long the begin call held its thread (hop 0)
-  send_application_ns INTEGER,               -- part of send in which the program gave no data (a buffered body: until it was complete)
-  receive_application_ns INTEGER,            -- part of receive in which the program took no data
   late_ns INTEGER,                           -- part of wait and receive in which the kernel had data and our loop had not looked
-  sent_bytes INTEGER, received_bytes INTEGER,-- bodies as on the wire
-  dns_queries INTEGER, connect_attempts INTEGER,
-  flags INTEGER DEFAULT 0,                   -- 1 early_response 2 send_in_wait 4 summed_hops 8 tunnel_in_tls 16 preconnect 32 events_lost
+  received_bytes INTEGER,                    -- of the body, as on the wire
+  flags INTEGER,                             -- 1 early_response 2 send_in_wait 4 summed_hops 8 tunnel_in_tls 16 preconnect 32 events_lost
                                              -- 64 dns_cached 128 body_truncated 256 inconsistent_import 512 clamped (a negative piece was cut to 0)
                                              -- 1024 connect_left (took a connection that became idle while its own connect was under way)
-  web_status INTEGER, error_layer TEXT, error_code INTEGER, error_id INTEGER,   -- NULL when outcome is ok
-  first_span INTEGER, span_count INTEGER DEFAULT 0,                             -- its spans are consecutive rows
-  sources BLOB,                              -- one byte a phase boundary (end of queue … end of receive): high half `source`, low half u: uncertainty <= 4^u ns;
+                                             -- 2048 counted (spans were kept: what is counted from them is 0, not unknown, where it is not told)
+  sources BLOB                               -- one byte a phase boundary (end of queue … end of receive): high half `source`, low half u: uncertainty <= 4^u ns;
                                              -- NULL: the usual ones of the run's mode (lib/store/sources.h)
+);
+CREATE TABLE request_more (                  -- the same id as in `request`; not there: every value is what "else" says, NULL where nothing is said
+  id INTEGER PRIMARY KEY,
+  hop_of INTEGER,                            -- id of hop 0; NULL on hop 0 itself
+  hop INTEGER, hop_reason INTEGER,           -- else 0
+  proxy_id INTEGER, proxy_source INTEGER,    -- proxy_source: else 0
+  proxy_ns INTEGER, dns_ns INTEGER, connect_ns INTEGER, tunnel_ns INTEGER, tls_ns INTEGER,
+  proxy_at_ns INTEGER, dns_at_ns INTEGER, connect_at_ns INTEGER, tunnel_at_ns INTEGER, tls_at_ns INTEGER,
+  wait_at_ns INTEGER,                        -- else send_at_ns + send_ns, where there is a wait
+  receive_at_ns INTEGER,                     -- else where wait begins + wait_ns, where there is a receive
+  send_application_ns INTEGER,               -- part of send in which the program gave no data (a buffered body: until it was complete); else 0 where
+                                             -- there is a send and the request has flag 2048
+  receive_application_ns INTEGER,            -- part of receive in which the program took no data; else likewise
+  sent_bytes INTEGER,                        -- of the body, as on the wire; -1: not known; else 0 where received_bytes is known
+  dns_queries INTEGER, connect_attempts INTEGER,                                -- else 0 with flag 2048
+  web_status INTEGER, error_layer TEXT, error_code INTEGER, error_id INTEGER,   -- NULL when outcome is ok
+  first_span INTEGER, span_count INTEGER,                                       -- its spans are consecutive rows; span_count: else 0
   detail BLOB                                -- packed events, version byte first (lib/trace/pack.h), where columns and spans do not say all; NULL today
 );
 

@@ -10,6 +10,7 @@
 #include "columns.h"
 #include "db.h"
 #include "fail.h"
+#include "request_sql.h"
 #include "textbuf.h"
 
 #include <netphase/phase.h>
@@ -31,18 +32,18 @@ static const struct column {
     [NP_COLUMN_START]               = {"r.start_ns", ALWAYS},
     [NP_COLUMN_TOTAL]               = {"r.total_ns", ALWAYS},
     [NP_COLUMN_QUEUE]               = {"r.queue_ns", NP_PHASE_QUEUE},
-    [NP_COLUMN_PROXY]               = {"r.proxy_ns", NP_PHASE_PROXY},
-    [NP_COLUMN_DNS]                 = {"r.dns_ns", NP_PHASE_DNS},
-    [NP_COLUMN_CONNECT]             = {"r.connect_ns", NP_PHASE_CONNECT},
-    [NP_COLUMN_TUNNEL]              = {"r.tunnel_ns", NP_PHASE_TUNNEL},
-    [NP_COLUMN_TLS]                 = {"r.tls_ns", NP_PHASE_TLS},
+    [NP_COLUMN_PROXY]               = {"m.proxy_ns", NP_PHASE_PROXY},
+    [NP_COLUMN_DNS]                 = {"m.dns_ns", NP_PHASE_DNS},
+    [NP_COLUMN_CONNECT]             = {"m.connect_ns", NP_PHASE_CONNECT},
+    [NP_COLUMN_TUNNEL]              = {"m.tunnel_ns", NP_PHASE_TUNNEL},
+    [NP_COLUMN_TLS]                 = {"m.tls_ns", NP_PHASE_TLS},
     [NP_COLUMN_SEND]                = {"r.send_ns", NP_PHASE_SEND},
     [NP_COLUMN_WAIT]                = {"r.wait_ns", NP_PHASE_WAIT},
     [NP_COLUMN_RECEIVE]             = {"r.receive_ns", NP_PHASE_RECEIVE},
     [NP_COLUMN_GAP]                 = {"r.gap_ns", NP_PHASE_GAP},
     [NP_COLUMN_CALLER_BLOCKED]      = {"r.caller_blocked_ns", 11},
-    [NP_COLUMN_SEND_APPLICATION]    = {"r.send_application_ns", 18},
-    [NP_COLUMN_RECEIVE_APPLICATION] = {"r.receive_application_ns", 19},
+    [NP_COLUMN_SEND_APPLICATION]    = {NP_SQL_SEND_APPLICATION, 18},
+    [NP_COLUMN_RECEIVE_APPLICATION] = {NP_SQL_RECEIVE_APPLICATION, 19},
     [NP_COLUMN_LATE]                = {"r.late_ns", 20},
     [NP_COLUMN_METHOD]              = {"r.method_id", ALWAYS},
     [NP_COLUMN_ORIGIN]              = {"r.origin_id", ALWAYS},
@@ -52,16 +53,16 @@ static const struct column {
     [NP_COLUMN_PROTOCOL]            = {"r.protocol", 16},
     [NP_COLUMN_CONNECTION]          = {"r.connection_id", 17},
     [NP_COLUMN_CONNECTION_USE]      = {"r.connection_use", 21},
-    [NP_COLUMN_PROXY_TEXT]          = {"r.proxy_id", 22},
+    [NP_COLUMN_PROXY_TEXT]          = {"m.proxy_id", 22},
     [NP_COLUMN_OUTCOME]             = {"r.outcome", ALWAYS},
     [NP_COLUMN_PURPOSE]             = {"r.purpose", ALWAYS},
-    [NP_COLUMN_HOP_OF]              = {"r.hop_of", 10},
-    [NP_COLUMN_SENT_BYTES]          = {"r.sent_bytes", 23},
+    [NP_COLUMN_HOP_OF]              = {"m.hop_of", 10},
+    [NP_COLUMN_SENT_BYTES]          = {NP_SQL_SENT_BYTES, 23},
     [NP_COLUMN_RECEIVED_BYTES]      = {"r.received_bytes", 24},
-    [NP_COLUMN_DNS_QUERIES]         = {"r.dns_queries", 14},
-    [NP_COLUMN_CONNECT_ATTEMPTS]    = {"r.connect_attempts", 15},
+    [NP_COLUMN_DNS_QUERIES]         = {NP_SQL_DNS_QUERIES, 14},
+    [NP_COLUMN_CONNECT_ATTEMPTS]    = {NP_SQL_CONNECT_ATTEMPTS, 15},
     [NP_COLUMN_FLAGS]               = {"r.flags", ALWAYS},
-    [NP_COLUMN_WEB_STATUS]          = {"r.web_status", 12},
+    [NP_COLUMN_WEB_STATUS]          = {"m.web_status", 12},
     [NP_COLUMN_TLS_RESUMED]         = {"(SELECT tls_resumed FROM connection WHERE id = r.connection_id)", 25},
   /* clang-format on */
 };
@@ -105,7 +106,7 @@ static np_status prepare_reading(struct builder *b, np_error *err)
     np_textbuf_init(&sql, 8192);
     np_textbuf_puts(&sql, "SELECT ");
     np_columns_select(NP_COLUMNS_ALL, &sql);
-    np_textbuf_print(&sql, " FROM request r WHERE r.id > ?1 ORDER BY r.id LIMIT %d", NP_CHUNK_ROWS);
+    np_textbuf_print(&sql, " FROM " NP_SQL_REQUEST " WHERE r.id > ?1 ORDER BY r.id LIMIT %d", NP_CHUNK_ROWS);
     np_status status = sql.failed ? np_fail(err, NP_E_NO_MEMORY, "no memory for a statement")
                                   : np_db_prepare(b->db, sql.text, &b->rows, err);
     np_textbuf_done(&sql);

@@ -73,7 +73,7 @@ typedef enum np_chunk_column {
 /* The bit of NP_COLUMN_PRESENT for a column, or -1: it always has a value. */
 int np_chunk_present_bit(np_chunk_column column);
 
-/* The column as an SQL expression over `request r`; NULL for NP_COLUMN_PRESENT, which is made from
+/* The column as an SQL expression over NP_SQL_REQUEST; NULL for NP_COLUMN_PRESENT, which is made from
  * the others. */
 const char *np_chunk_sql(np_chunk_column column);
 

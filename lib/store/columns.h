@@ -32,7 +32,7 @@ np_status np_columns_reserve(np_columns *columns, uint64_t mask, np_error *err);
 /* `mask` and what is needed to tell NULL in it. */
 uint64_t np_columns_with_present(uint64_t mask);
 
-/* Appends the list of a SELECT over `request r` that np_columns_step reads: the columns of `mask`,
+/* Appends the list of a SELECT over NP_SQL_REQUEST that np_columns_step reads: the columns of `mask`,
    and where NP_COLUMN_PRESENT is in it, every column that may be NULL. */
 void np_columns_select(uint64_t mask, np_textbuf *sql);
 

@@ -10,6 +10,7 @@
 
 #include "db.h"
 #include "fail.h"
+#include "request_sql.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -305,7 +306,7 @@ static np_status read_boundaries(np_store *store, struct detail *d, int64_t *fir
                                  int64_t *span_count, np_row_reader *reader, np_error *err)
 {
     np_status status =
-        prepare(store, "SELECT first_span, span_count, sources FROM request WHERE id = ?1",
+        prepare(store, "SELECT m.first_span, m.span_count, r.sources FROM " NP_SQL_REQUEST " WHERE r.id = ?1",
                 &d->detail.row.id, 1, reader, err);
     if (status)
         return status;

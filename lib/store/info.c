@@ -8,6 +8,7 @@
 
 #include "db.h"
 #include "fail.h"
+#include "request_sql.h"
 #include "scan.h"
 
 #include <string.h>
@@ -179,24 +180,25 @@ static np_status check_integrity(np_store *store, struct info *info, np_error *e
 /* The view `problems`, asked of the tables: a view in a file from someone else may say anything,
  * and take for ever. */
 static const char problems_sql[] =
-    "SELECT 'phases do not add up', id FROM request WHERE total_ns <> gap_ns + coalesce(queue_ns, "
-    "0) + coalesce(proxy_ns, 0) + "
-    "coalesce(dns_ns, 0) + coalesce(connect_ns, 0) + coalesce(tunnel_ns, 0) + coalesce(tls_ns, 0) "
-    "+ coalesce(send_ns, 0) + "
-    "coalesce(wait_ns, 0) + coalesce(receive_ns, 0) "
-    "UNION ALL SELECT 'negative phase', id FROM request WHERE min(gap_ns, coalesce(queue_ns, 0), "
-    "coalesce(proxy_ns, 0), coalesce(dns_ns, 0), "
-    "coalesce(connect_ns, 0), coalesce(tunnel_ns, 0), coalesce(tls_ns, 0), coalesce(send_ns, 0), "
-    "coalesce(wait_ns, 0), "
-    "coalesce(receive_ns, 0), total_ns) < 0 "
+    "SELECT 'phases do not add up', r.id FROM " NP_SQL_REQUEST
+    " WHERE r.total_ns <> r.gap_ns + coalesce(r.queue_ns, 0) + coalesce(m.proxy_ns, 0) + "
+    "coalesce(m.dns_ns, 0) + coalesce(m.connect_ns, 0) + coalesce(m.tunnel_ns, 0) + "
+    "coalesce(m.tls_ns, 0) + coalesce(r.send_ns, 0) + coalesce(r.wait_ns, 0) + "
+    "coalesce(r.receive_ns, 0) "
+    "UNION ALL SELECT 'negative phase', r.id FROM " NP_SQL_REQUEST
+    " WHERE min(r.gap_ns, coalesce(r.queue_ns, 0), coalesce(m.proxy_ns, 0), coalesce(m.dns_ns, 0), "
+    "coalesce(m.connect_ns, 0), coalesce(m.tunnel_ns, 0), coalesce(m.tls_ns, 0), "
+    "coalesce(r.send_ns, 0), coalesce(r.wait_ns, 0), coalesce(r.receive_ns, 0), r.total_ns) < 0 "
     "UNION ALL SELECT 'a value is missing', id FROM request WHERE run_id + process_id + number + "
-    "start_ns + total_ns + gap_ns + outcome + purpose + hop "
-    "+ method_id + origin_id + path_id + route_id + flags IS NULL "
-    "UNION ALL SELECT 'set-up phases on a reused connection', id FROM request WHERE connection_use "
-    "> 1 AND "
-    "coalesce(connect_ns, tunnel_ns, tls_ns) IS NOT NULL AND flags & 1024 = 0 "
+    "start_ns + total_ns + gap_ns + outcome + purpose + method_id + origin_id + path_id + "
+    "route_id + flags IS NULL "
+    "UNION ALL SELECT 'set-up phases on a reused connection', r.id FROM request_more m JOIN "
+    "request r ON r.id = m.id WHERE r.connection_use > 1 AND "
+    "coalesce(m.connect_ns, m.tunnel_ns, m.tls_ns) IS NOT NULL AND r.flags & 1024 = 0 "
+    "UNION ALL SELECT 'more of nothing', id FROM request_more WHERE id NOT IN (SELECT id FROM "
+    "request) "
     "UNION ALL SELECT 'no such run', id FROM request WHERE run_id NOT IN (SELECT id FROM run) "
-    "UNION ALL SELECT 'hop of nothing', id FROM request WHERE hop_of IS NOT NULL AND hop_of NOT IN "
+    "UNION ALL SELECT 'hop of nothing', id FROM request_more WHERE hop_of IS NOT NULL AND hop_of NOT IN "
     "(SELECT id FROM request) "
     "UNION ALL SELECT 'run counter', n.id FROM run n WHERE n.state <> 0 AND n.requests <> "
     "(SELECT count(*) FROM request WHERE run_id = n.id AND purpose = 0) "

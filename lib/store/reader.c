@@ -10,6 +10,7 @@
 
 #include "db.h"
 #include "fail.h"
+#include "request_sql.h"
 #include "recover.h"
 #include "textbuf.h"
 #include "view_column.h"
@@ -97,15 +98,14 @@ int64_t np_row_duration(const np_row_reader *reader, int column)
 
 /* The list of a row's SELECT; np_row_read takes the values in this order. */
 static const char numbers_sql[] =
-    "r.id, r.run_id, r.start_ns, r.total_ns, r.queue_ns, r.proxy_ns, r.dns_ns, r.connect_ns, "
-    "r.tunnel_ns, r.tls_ns, r.send_ns, "
-    "r.wait_ns, r.receive_ns, r.gap_ns, CASE WHEN r.queue_ns IS NOT NULL THEN 0 END, "
-    "r.proxy_at_ns, r.dns_at_ns, r.connect_at_ns, "
-    "r.tunnel_at_ns, r.tls_at_ns, r.send_at_ns, r.wait_at_ns, r.receive_at_ns, "
-    "r.caller_blocked_ns, r.send_application_ns, "
-    "r.receive_application_ns, r.late_ns, r.hop_of, r.connection_id, r.connection_use, "
-    "r.sent_bytes, r.received_bytes, r.hop, "
-    "r.status, r.dns_queries, r.connect_attempts, r.web_status, r.error_code, r.flags, r.outcome";
+    "r.id, r.run_id, r.start_ns, r.total_ns, r.queue_ns, m.proxy_ns, m.dns_ns, m.connect_ns, "
+    "m.tunnel_ns, m.tls_ns, r.send_ns, r.wait_ns, r.receive_ns, r.gap_ns, "
+    "CASE WHEN r.queue_ns IS NOT NULL THEN 0 END, m.proxy_at_ns, m.dns_at_ns, m.connect_at_ns, "
+    "m.tunnel_at_ns, m.tls_at_ns, r.send_at_ns, " NP_SQL_WAIT_AT ", " NP_SQL_RECEIVE_AT ", "
+    "r.caller_blocked_ns, " NP_SQL_SEND_APPLICATION ", " NP_SQL_RECEIVE_APPLICATION ", "
+    "r.late_ns, m.hop_of, r.connection_id, r.connection_use, " NP_SQL_SENT_BYTES ", "
+    "r.received_bytes, " NP_SQL_HOP ", r.status, " NP_SQL_DNS_QUERIES ", " NP_SQL_CONNECT_ATTEMPTS
+    ", m.web_status, m.error_code, r.flags, r.outcome";
 
 static const struct {
     const char *column;
@@ -135,7 +135,7 @@ np_status np_row_select(const char *end, sqlite3 *db, sqlite3_stmt **out, np_err
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         np_textbuf_print(&sql, ", %s",
                          np_view_column_find(texts[i].column, strlen(texts[i].column))->sql);
-    np_textbuf_print(&sql, " FROM request r %s", end);
+    np_textbuf_print(&sql, " FROM " NP_SQL_REQUEST " %s", end);
     const np_status status = sql.failed ? np_fail(err, NP_E_NO_MEMORY, "no memory for a statement")
                                         : np_db_prepare(db, sql.text, out, err);
     np_textbuf_done(&sql);

@@ -3,6 +3,7 @@
 
 #include "db.h"
 #include "fail.h"
+#include "request_sql.h"
 #include "where.h"
 
 #include <stdlib.h>
@@ -287,7 +288,7 @@ static void rows_sql(const np_scan *scan, np_textbuf *sql)
     const np_scan_options *o = &scan->options;
     np_textbuf_puts(sql, "SELECT ");
     np_columns_select(scan->needs, sql);
-    np_textbuf_puts(sql, " FROM request r WHERE r.id > ?1 AND r.purpose = 0");
+    np_textbuf_puts(sql, " FROM " NP_SQL_REQUEST " WHERE r.id > ?1 AND r.purpose = 0");
     if (o->run_id)
         np_textbuf_puts(sql, " AND r.run_id = ?2");
     if (o->since_ns)

@@ -1,5 +1,5 @@
 /*
- * The columns of the view `requests`, as a table: name, kind, the value over `request r`, and how
+ * The columns of the view `requests`, as a table: name, kind, the value over NP_SQL_REQUEST, and how
  * it comes out of column chunks. Filters, reports and pages all read this one. Floor 2; constant
  * data, any thread.
  *
@@ -36,7 +36,7 @@ typedef struct np_view_column {
     np_view_kind kind;
     np_view_from from;
     uint8_t key[2];     /* np_chunk_column */
-    const char *sql;    /* over `request r`; for label.KEY with a ? for the key */
+    const char *sql;    /* over NP_SQL_REQUEST; for label.KEY with a ? for the key */
     const char *lookup; /* one value, or no row for NULL */
 } np_view_column;
 

@@ -18,7 +18,7 @@
 
 #include <netphase/store.h>
 
-/* Appends the filter as an expression over `request r` in parentheses, its parameters numbered from
+/* Appends the filter as an expression over NP_SQL_REQUEST in parentheses, its parameters numbered from
  * `first`. Returns how many. */
 int np_filter_sql(const np_filter *filter, int first, np_textbuf *sql);
 

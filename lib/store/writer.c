@@ -21,33 +21,31 @@
 #include <string.h>
 
 /* clang-format off */
-#define NP_REQUEST_COLUMNS(X)                                                                                                     \
-    X(run_id) X(process_id) X(number) X(start_ns) X(total_ns) X(hop_of) X(hop) X(hop_reason) X(purpose) X(outcome) X(method_id)    \
-    X(origin_id) X(path_id) X(route_id) X(status) X(protocol) X(connection_id) X(connection_use) X(proxy_id) X(proxy_source)       \
-    X(queue_ns) X(proxy_ns) X(dns_ns) X(connect_ns) X(tunnel_ns) X(tls_ns) X(send_ns) X(wait_ns) X(receive_ns) X(gap_ns)           \
-    X(proxy_at_ns) X(dns_at_ns) X(connect_at_ns) X(tunnel_at_ns) X(tls_at_ns) X(send_at_ns) X(wait_at_ns) X(receive_at_ns)         \
-    X(caller_blocked_ns) X(send_application_ns) X(receive_application_ns) X(late_ns) X(sent_bytes) X(received_bytes)               \
-    X(dns_queries) X(connect_attempts) X(flags) X(web_status) X(error_code) X(error_id) X(first_span) X(span_count)
+#define NP_HOT_COLUMNS(X) /* `request` */                                                                                          \
+    X(run_id) X(process_id) X(number) X(start_ns) X(total_ns) X(outcome) X(purpose) X(method_id) X(origin_id) X(path_id)           \
+    X(route_id) X(status) X(protocol) X(connection_id) X(connection_use) X(queue_ns) X(send_ns) X(wait_ns) X(receive_ns) X(gap_ns) \
+    X(send_at_ns) X(caller_blocked_ns) X(late_ns) X(received_bytes) X(flags)
+#define NP_MORE_COLUMNS(X) /* `request_more` */                                                                                    \
+    X(hop_of) X(hop) X(hop_reason) X(proxy_id) X(proxy_source) X(proxy_ns) X(dns_ns) X(connect_ns) X(tunnel_ns) X(tls_ns)          \
+    X(proxy_at_ns) X(dns_at_ns) X(connect_at_ns) X(tunnel_at_ns) X(tls_at_ns) X(wait_at_ns) X(receive_at_ns)                       \
+    X(send_application_ns) X(receive_application_ns) X(sent_bytes) X(dns_queries) X(connect_attempts) X(web_status) X(error_code)  \
+    X(error_id) X(first_span) X(span_count)
 
 enum request_column {
 #define NP_ENUM(name) C_##name,
-    NP_REQUEST_COLUMNS(NP_ENUM)
+    NP_HOT_COLUMNS(NP_ENUM)
+    C_HOT, /* how many `request` has; those of request_more follow */
+    C_before_more = C_HOT - 1,
+    NP_MORE_COLUMNS(NP_ENUM)
 #undef NP_ENUM
-    C_INTEGERS,                                /* those above are integers or NULL */
-    C_error_layer = C_INTEGERS, C_sources, C_COUNT
+    C_COUNT
 };
 
 static const char *const statements[] = {
-#define S_REQUEST 0
-    "INSERT INTO request ("
 #define NP_NAME(name) #name ","
-    NP_REQUEST_COLUMNS(NP_NAME)
-#undef NP_NAME
-    "error_layer, sources) VALUES ("
 #define NP_MARK(name) "?,"
-    NP_REQUEST_COLUMNS(NP_MARK)
-#undef NP_MARK
-    "?, ?)",
+#define S_REQUEST 0
+    "INSERT INTO request (" NP_HOT_COLUMNS(NP_NAME) "sources) VALUES (" NP_HOT_COLUMNS(NP_MARK) "?)",
 #define S_SPAN 1
     "INSERT INTO span (request_id, connection_id, run_id, parent_id, phase, kind, outcome, start_ns, duration_ns, name_id, detail)"
     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
@@ -89,7 +87,11 @@ static const char *const statements[] = {
     "COMMIT",
 #define S_ROLLBACK 15
     "ROLLBACK",
-#define S_COUNT 16
+#define S_MORE 16
+    "INSERT INTO request_more (" NP_MORE_COLUMNS(NP_NAME) "error_layer, id) VALUES (" NP_MORE_COLUMNS(NP_MARK) "?, ?)",
+#define S_COUNT 17
+#undef NP_NAME
+#undef NP_MARK
 };
 /* clang-format on */
 _Static_assert(sizeof statements / sizeof statements[0] == S_COUNT, "a number for each statement");
@@ -100,9 +102,11 @@ struct np_writer {
     sqlite3_stmt *statement[S_COUNT];
     int64_t next_request, next_span; /* ids that the next rows get, in this transaction */
     np_feed feed;
-    int64_t bound[C_INTEGERS]; /* what the parameters of S_REQUEST are now … */
-    bool is_null[C_INTEGERS];  /* … or that they are NULL */
-    bool has_layer, has_sources;
+    int64_t value[C_COUNT]; /* of the row at hand; those of `request` are bound to S_REQUEST … */
+    bool is_null[C_COUNT];  /* … and those that are NULL too */
+    bool has_sources;
+    bool has_more;                    /* something of request_more is set */
+    const char *layer;                /* request_more.error_layer; NULL: none */
     uint64_t present_bit[NP_COLUMNS]; /* of np_columns; 0: a column that is never NULL */
 };
 
@@ -186,9 +190,9 @@ static np_status run_statement(np_writer *writer, int which, np_error *err)
 
 static void set(np_writer *writer, enum request_column column, int64_t value)
 {
-    if (!writer->is_null[column] && writer->bound[column] == value)
+    if (!writer->is_null[column] && writer->value[column] == value)
         return;
-    writer->bound[column] = value;
+    writer->value[column] = value;
     writer->is_null[column] = false;
     (void)sqlite3_bind_int64(writer->statement[S_REQUEST], (int)column + 1, value);
 }
@@ -207,6 +211,30 @@ static void set_or_null(np_writer *writer, enum request_column column, bool pres
         set(writer, column, value);
     else
         set_null(writer, column);
+}
+
+/* A value of request_more: only where it is not what stands for a row that is not there. */
+static void set_more(np_writer *writer, enum request_column column, int64_t value)
+{
+    writer->value[column] = value;
+    writer->is_null[column] = false;
+    writer->has_more = true;
+}
+
+/* The same for one that counts as 0 without its row. */
+static void set_more_than_0(np_writer *writer, enum request_column column, int64_t value)
+{
+    if (value != 0)
+        set_more(writer, column, value);
+}
+
+static void forget_more(np_writer *writer)
+{
+    if (!writer->has_more)
+        return;
+    memset(writer->is_null + C_HOT, true, C_COUNT - C_HOT);
+    writer->layer = NULL;
+    writer->has_more = false;
 }
 
 /* -------------------------------------------------------------------------------------------------------- connections */
@@ -464,33 +492,70 @@ static int64_t sum_of_spans(const np_seen_request *request, uint8_t kind, uint32
     return sum;
 }
 
-static void set_phases(np_writer *writer, const np_cut *cut)
+static bool is_present(const np_cut *cut, int phase)
 {
-    for (int phase = 0; phase < NP_PHASE_GAP; phase++)
-        set_or_null(writer, (enum request_column)(C_queue_ns + phase), cut->present >> phase & 1,
-                    cut->duration_ns[phase]);
-    set(writer, C_gap_ns, cut->duration_ns[NP_PHASE_GAP]);
-    for (int phase = NP_PHASE_PROXY; phase < NP_PHASE_GAP; phase++)
-        set_or_null(writer, (enum request_column)(C_proxy_at_ns + phase - NP_PHASE_PROXY),
-                    cut->present >> phase & 1, cut->at_ns[phase]);
+    return cut->present >> phase & 1;
 }
 
+static void set_setup_phases(np_writer *writer, const np_cut *cut)
+{
+    for (int phase = NP_PHASE_PROXY; phase <= NP_PHASE_TLS; phase++) {
+        if (!is_present(cut, phase))
+            continue;
+        const int column = phase - NP_PHASE_PROXY;
+        set_more(writer, (enum request_column)(C_proxy_ns + column), cut->duration_ns[phase]);
+        set_more(writer, (enum request_column)(C_proxy_at_ns + column), cut->at_ns[phase]);
+    }
+}
+
+/* Where wait and receive begin is told only where it is not where the phase before them ends. */
+static void set_begins(np_writer *writer, const np_cut *cut)
+{
+    const bool has_send = is_present(cut, NP_PHASE_SEND), has_wait = is_present(cut, NP_PHASE_WAIT);
+    const int64_t wait_at_ns = cut->at_ns[NP_PHASE_WAIT];
+    const int64_t receive_at_ns = cut->at_ns[NP_PHASE_RECEIVE];
+    set_or_null(writer, C_send_at_ns, has_send, cut->at_ns[NP_PHASE_SEND]);
+    if (has_wait &&
+        !(has_send && wait_at_ns == cut->at_ns[NP_PHASE_SEND] + cut->duration_ns[NP_PHASE_SEND]))
+        set_more(writer, C_wait_at_ns, wait_at_ns);
+    if (is_present(cut, NP_PHASE_RECEIVE) &&
+        !(has_wait && receive_at_ns == wait_at_ns + cut->duration_ns[NP_PHASE_WAIT]))
+        set_more(writer, C_receive_at_ns, receive_at_ns);
+}
+
+static void set_phases(np_writer *writer, const np_cut *cut)
+{
+    const uint32_t setup = (1u << (NP_PHASE_TLS + 1)) - (1u << NP_PHASE_PROXY);
+    set_or_null(writer, C_queue_ns, is_present(cut, NP_PHASE_QUEUE),
+                cut->duration_ns[NP_PHASE_QUEUE]);
+    if (cut->present & setup)
+        set_setup_phases(writer, cut);
+    for (int phase = NP_PHASE_SEND; phase <= NP_PHASE_RECEIVE; phase++)
+        set_or_null(writer, (enum request_column)(C_send_ns + phase - NP_PHASE_SEND),
+                    is_present(cut, phase), cut->duration_ns[phase]);
+    set(writer, C_gap_ns, cut->duration_ns[NP_PHASE_GAP]);
+    set_begins(writer, cut);
+}
+
+/* What the spans say; where they were not kept nobody counted. */
 static void set_parts_of_phases(np_writer *writer, const np_assembly *assembly,
                                 const np_seen_request *request)
 {
-    const bool known = assembly->detail != NP_DETAIL_PHASES; /* without spans nobody counted */
-    const uint32_t present = request->cut.present;
     const uint32_t waits = 1u << NP_PHASE_WAIT | 1u << NP_PHASE_RECEIVE;
-    const bool has_send = present >> NP_PHASE_SEND & 1;
-    const bool has_receive = present >> NP_PHASE_RECEIVE & 1;
-    set_or_null(writer, C_send_application_ns, known && has_send,
-                sum_of_spans(request, NP_SPAN_APPLICATION, 1u << NP_PHASE_SEND));
-    set_or_null(writer, C_receive_application_ns, known && has_receive,
-                sum_of_spans(request, NP_SPAN_APPLICATION, 1u << NP_PHASE_RECEIVE));
-    set_or_null(writer, C_late_ns, known && (present & waits),
-                sum_of_spans(request, NP_SPAN_LATENESS, waits));
-    set_or_null(writer, C_dns_queries, known, request->query_count);
-    set_or_null(writer, C_connect_attempts, known, request->attempt_count);
+    const bool known = assembly->detail != NP_DETAIL_PHASES;
+    const bool waited = known && (request->cut.present & waits);
+    set_or_null(writer, C_late_ns, waited,
+                waited ? sum_of_spans(request, NP_SPAN_LATENESS, waits) : 0);
+    if (!known || !request->first_span)
+        return;
+    if (is_present(&request->cut, NP_PHASE_SEND))
+        set_more_than_0(writer, C_send_application_ns,
+                        sum_of_spans(request, NP_SPAN_APPLICATION, 1u << NP_PHASE_SEND));
+    if (is_present(&request->cut, NP_PHASE_RECEIVE))
+        set_more_than_0(writer, C_receive_application_ns,
+                        sum_of_spans(request, NP_SPAN_APPLICATION, 1u << NP_PHASE_RECEIVE));
+    set_more_than_0(writer, C_dns_queries, request->query_count);
+    set_more_than_0(writer, C_connect_attempts, request->attempt_count);
 }
 
 static void set_sources(np_writer *writer, const np_cut *cut)
@@ -503,10 +568,10 @@ static void set_sources(np_writer *writer, const np_cut *cut)
         usual = usual && (!present || sources[phase] == np_usual_source(0, phase));
     }
     if (!usual)
-        (void)sqlite3_bind_blob(writer->statement[S_REQUEST], C_sources + 1, sources,
-                                sizeof sources, SQLITE_TRANSIENT);
+        (void)sqlite3_bind_blob(writer->statement[S_REQUEST], C_HOT + 1, sources, sizeof sources,
+                                SQLITE_TRANSIENT);
     else if (writer->has_sources)
-        (void)sqlite3_bind_null(writer->statement[S_REQUEST], C_sources + 1);
+        (void)sqlite3_bind_null(writer->statement[S_REQUEST], C_HOT + 1);
     writer->has_sources = !usual;
 }
 
@@ -522,27 +587,24 @@ static const char *layer_name(uint8_t layer)
 static np_status set_error(np_writer *writer, np_assembly *assembly, const np_seen_request *request,
                            np_error *err)
 {
-    const bool failed = request->outcome != NP_OUTCOME_OK;
-    const char *layer = failed ? layer_name(request->layer) : NULL;
-    size_t length = 0;
-    int64_t error_id = 0;
-    if (failed)
-        (void)np_held_text(assembly, request->error, &length);
+    size_t length;
+    if (request->outcome == NP_OUTCOME_OK)
+        return NP_OK;
+    (void)np_held_text(assembly, request->error, &length);
     if (length) {
+        int64_t error_id;
         const np_status status =
             np_words_text(writer->texts, assembly, request->error, &error_id, err);
         if (status)
             return status;
+        set_more(writer, C_error_id, error_id);
     }
-    set_or_null(writer, C_web_status, failed && request->ended, request->web_status);
-    set_or_null(writer, C_error_code, failed && request->ended, request->error_code);
-    set_or_null(writer, C_error_id, length != 0, error_id);
-    if (layer)
-        (void)sqlite3_bind_text(writer->statement[S_REQUEST], C_error_layer + 1, layer, -1,
-                                SQLITE_STATIC);
-    else if (writer->has_layer)
-        (void)sqlite3_bind_null(writer->statement[S_REQUEST], C_error_layer + 1);
-    writer->has_layer = layer != NULL;
+    if (request->ended) {
+        set_more(writer, C_web_status, request->web_status);
+        set_more(writer, C_error_code, request->error_code);
+    }
+    writer->layer = layer_name(request->layer);
+    writer->has_more |= writer->layer != NULL;
     return NP_OK;
 }
 
@@ -585,16 +647,15 @@ static np_status set_connection(np_writer *writer, np_assembly *assembly,
         size_t length;
         (void)np_held_text(assembly, request->proxy, &length);
         const np_status status =
-            length == 0
-                ? NP_OK
-                : np_words_text(writer->texts, assembly, request->proxy, &proxy, err);
+            length == 0 ? NP_OK
+                        : np_words_text(writer->texts, assembly, request->proxy, &proxy, err);
         if (status)
             return status;
     } else if (ready) {
         proxy = connection->proxy_id;
     }
-    set_or_null(writer, C_proxy_id, proxy != 0, proxy);
-    set(writer, C_proxy_source, request->proxy_source);
+    set_more_than_0(writer, C_proxy_id, proxy);
+    set_more_than_0(writer, C_proxy_source, request->proxy_source);
     return NP_OK;
 }
 
@@ -628,17 +689,36 @@ static void set_rest(np_writer *writer, const np_assembly *assembly, const np_se
     set(writer, C_number, request->number);
     set(writer, C_start_ns, unix_of(assembly, cut->start_ns));
     set(writer, C_total_ns, np_cut_total(cut));
-    set(writer, C_hop, request->hop);
-    set(writer, C_hop_reason, request->hop_reason);
+    set_more_than_0(writer, C_hop, request->hop);
+    set_more_than_0(writer, C_hop_reason, request->hop_reason);
     set(writer, C_purpose, request->purpose);
     set(writer, C_outcome, request->outcome);
     set_or_null(writer, C_status, request->status != 0, request->status);
     set_or_null(writer, C_protocol, request->protocol != 0, request->protocol);
     set_or_null(writer, C_caller_blocked_ns, request->caller_ns >= 0, request->caller_ns);
-    set_or_null(writer, C_sent_bytes, request->sent_bytes >= 0, request->sent_bytes);
     set_or_null(writer, C_received_bytes, request->received_bytes >= 0, request->received_bytes);
+    if (request->sent_bytes != (request->received_bytes >= 0 ? 0 : -1))
+        set_more(writer, C_sent_bytes, request->sent_bytes);
     const uint32_t lost = request->packed.failed ? NP_FLAG_EVENTS_LOST : 0;
-    set(writer, C_flags, request->flags | cut->flags | lost);
+    const uint32_t counted = assembly->detail != NP_DETAIL_PHASES ? NP_FLAG_COUNTED : 0;
+    set(writer, C_flags, request->flags | cut->flags | lost | counted);
+}
+
+/* What is 0, not NULL, without a row in request_more: the expressions of request_sql.h. */
+static uint64_t present_without_row(const np_writer *writer)
+{
+    uint64_t present = 0;
+    if (writer->value[C_flags] & NP_FLAG_COUNTED) {
+        present |= writer->present_bit[NP_COLUMN_DNS_QUERIES];
+        present |= writer->present_bit[NP_COLUMN_CONNECT_ATTEMPTS];
+        if (!writer->is_null[C_send_ns])
+            present |= writer->present_bit[NP_COLUMN_SEND_APPLICATION];
+        if (!writer->is_null[C_receive_ns])
+            present |= writer->present_bit[NP_COLUMN_RECEIVE_APPLICATION];
+    }
+    if (!writer->is_null[C_received_bytes])
+        present |= writer->present_bit[NP_COLUMN_SENT_BYTES];
+    return present;
 }
 
 /* The row as the column chunk wants it: what was bound, and what its connection knows. */
@@ -668,9 +748,14 @@ static np_status feed_row(np_writer *writer, const np_seen_request *request, int
     uint64_t present = 0;
     for (size_t i = 0; i < sizeof map / sizeof map[0]; i++) {
         const bool is_null = writer->is_null[map[i].from];
-        columns->value[map[i].to][at] = is_null ? 0 : writer->bound[map[i].from];
+        columns->value[map[i].to][at] = is_null ? 0 : writer->value[map[i].from];
         if (!is_null)
             present |= writer->present_bit[map[i].to];
+    }
+    present |= present_without_row(writer);
+    if (!writer->is_null[C_sent_bytes] && writer->value[C_sent_bytes] < 0) {
+        columns->value[NP_COLUMN_SENT_BYTES][at] = 0;
+        present &= ~writer->present_bit[NP_COLUMN_SENT_BYTES];
     }
     const np_seen_connection *connection =
         writer->is_null[C_connection_id] ? NULL : request->connection;
@@ -690,6 +775,20 @@ static np_status forget_running(np_writer *writer, const np_assembly *assembly,
     return run_statement(writer, S_RUNNING_END, err);
 }
 
+static np_status write_more(np_writer *writer, int64_t row, np_error *err)
+{
+    sqlite3_stmt *s = writer->statement[S_MORE];
+    for (int column = C_HOT; column < C_COUNT; column++)
+        bind_or_null(s, column - C_HOT + 1, !writer->is_null[column], writer->value[column]);
+    const int layer = C_COUNT - C_HOT + 1;
+    if (writer->layer)
+        (void)sqlite3_bind_text(s, layer, writer->layer, -1, SQLITE_STATIC);
+    else
+        (void)sqlite3_bind_null(s, layer);
+    bind_int(s, layer + 1, row);
+    return run_statement(writer, S_MORE, err);
+}
+
 /* The spans first: the row says where they are. */
 static np_status write_request(np_writer *writer, np_assembly *assembly, np_seen_request *request,
                                np_error *err)
@@ -697,6 +796,7 @@ static np_status write_request(np_writer *writer, np_assembly *assembly, np_seen
     const int64_t row = writer->next_request;
     const int64_t first_span = writer->next_span;
     int64_t hop;
+    forget_more(writer);
     np_status status = set_texts(writer, assembly, request, err);
     if (!status)
         status = set_connection(writer, assembly, request, err);
@@ -716,15 +816,21 @@ static np_status write_request(np_writer *writer, np_assembly *assembly, np_seen
     set_phases(writer, &request->cut);
     set_parts_of_phases(writer, assembly, request);
     set_sources(writer, &request->cut);
-    set_or_null(writer, C_hop_of, hop != 0, hop);
-    set_or_null(writer, C_first_span, writer->next_span > first_span, first_span);
-    set(writer, C_span_count, writer->next_span - first_span);
+    set_more_than_0(writer, C_hop_of, hop);
+    if (writer->next_span > first_span) {
+        set_more(writer, C_first_span, first_span);
+        set_more(writer, C_span_count, writer->next_span - first_span);
+    }
     status = run_statement(writer, S_REQUEST, err);
     if (status)
         return status;
     request->row_id = sqlite3_last_insert_rowid(writer->db);
     if (request->row_id != row)
         return np_fail(err, NP_E_INPUT, "the ids of requests in the trace are used up or damaged");
+    if (writer->has_more)
+        status = write_more(writer, row, err);
+    if (status)
+        return status;
     writer->next_request++;
     np_assembly_set_hop_row(assembly, request->number, row);
     return feed_row(writer, request, row, err);

@@ -169,8 +169,9 @@ enum { /* request.flags */
        NP_FLAG_BODY_TRUNCATED = 128,
        NP_FLAG_INCONSISTENT_IMPORT = 256,
        NP_FLAG_CLAMPED = 512,
-       NP_FLAG_CONNECT_LEFT = 1024 /* its own connect was under way when another connection became
-                                      idle, and it took that one */
+       NP_FLAG_CONNECT_LEFT = 1024, /* its own connect was under way when another connection became
+                                       idle, and it took that one */
+       NP_FLAG_COUNTED = 2048 /* spans were kept: what is counted from them and not told is 0 */
 };
 
 #endif

@@ -129,7 +129,7 @@ static void push_request(struct feed *feed)
                 .request = number,
                 .type = NP_EVENT_REQUEST_BEGIN,
                 .source = NP_SOURCE_CALL,
-                .word = {feed->get, feed->origin, feed->paths[number * 7 % PATHS], 0, 1}
+                .word = {feed->get, feed->origin, feed->paths[number * 7 % PATHS], 0, 0}
     });
     feed->now_ns += 2000 + jitter / 16;
     np_emit(&feed->producer, &(np_event){.time_ns = feed->now_ns,

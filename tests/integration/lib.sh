@@ -73,7 +73,7 @@ sql() {
 trace_is_sound() {
     equal "integrity of $1" "$(sql "$1" 'PRAGMA integrity_check')" ok
     equal "problems of $1" "$(sql "$1" 'SELECT count(*) FROM problems')" 0
-    equal "sums of $1" "$(sql "$1" 'SELECT count(*) FROM request WHERE total_ns <> gap_ns + coalesce(queue_ns,0) + coalesce(proxy_ns,0)
+    equal "sums of $1" "$(sql "$1" 'SELECT count(*) FROM requests WHERE total_ns <> gap_ns + coalesce(queue_ns,0) + coalesce(proxy_ns,0)
         + coalesce(dns_ns,0) + coalesce(connect_ns,0) + coalesce(tunnel_ns,0) + coalesce(tls_ns,0) + coalesce(send_ns,0)
         + coalesce(wait_ns,0) + coalesce(receive_ns,0)')" 0
     equal "rings beside $1" "$(find "$(dirname "$1")" -maxdepth 1 -name "$(basename "$1")-ring-*" | wc -l)" 0

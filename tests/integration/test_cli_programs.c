@@ -657,7 +657,7 @@ Test(programs, hostile_texts_change_nothing_but_their_own_cells)
                   "CAST(X'2F1B5B324AE280AEFFFE7C613C623E2C2271220A3D636D6428290D' AS TEXT) || "
                   "hex(zeroblob(500000)))");
     alter("t.db", "UPDATE request SET path_id = 90001 WHERE id = 1");
-    alter("t.db", "UPDATE request SET error_id = 90001 WHERE id = 40");
+    alter("t.db", "UPDATE request_more SET error_id = 90001 WHERE id = 40");
     static const char *const calls[] = {"report --by url t.db",
                                         "report --by url --format markdown t.db",
                                         "report --by url --format json t.db",

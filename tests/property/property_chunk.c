@@ -12,15 +12,13 @@
 
 /* The columns once more, written down apart from chunk.c. */
 static const char row_sql[] =
-    "SELECT id, NULL, run_id, start_ns, total_ns, queue_ns, proxy_ns, dns_ns, connect_ns, "
-    "tunnel_ns, tls_ns, send_ns, wait_ns, receive_ns,"
-    " gap_ns, caller_blocked_ns, send_application_ns, receive_application_ns, late_ns, method_id, "
-    "origin_id, route_id, path_id, status,"
-    " protocol, connection_id, connection_use, proxy_id, outcome, purpose, hop_of, sent_bytes, "
-    "received_bytes, dns_queries,"
-    " connect_attempts, flags, web_status, (SELECT c.tls_resumed FROM connection c WHERE c.id = "
-    "connection_id)"
-    " FROM request WHERE purpose = 0 ORDER BY id";
+    "SELECT q.id, NULL, q.run_id, q.start_ns, q.total_ns, q.queue_ns, q.proxy_ns, q.dns_ns, "
+    "q.connect_ns, q.tunnel_ns, q.tls_ns, q.send_ns, q.wait_ns, q.receive_ns, q.gap_ns, "
+    "q.caller_blocked_ns, q.send_application_ns, q.receive_application_ns, q.late_ns, r.method_id, "
+    "r.origin_id, r.route_id, r.path_id, q.status, r.protocol, q.connection_id, q.connection_use, "
+    "(SELECT proxy_id FROM request_more m WHERE m.id = r.id), r.outcome, r.purpose, q.hop_of, "
+    "q.sent_bytes, q.received_bytes, q.dns_queries, q.connect_attempts, q.flags, q.web_status, "
+    "q.tls_resumed FROM requests q JOIN request r ON r.id = q.id ORDER BY q.id";
 
 static uint64_t seed_of_this_run(void)
 {
@@ -82,16 +80,27 @@ static void add_extremes(sqlite3 *db)
                                            "256",        "65535",      "65536",
                                            "4294967295", "4294967296", "9223372036854775807",
                                            "NULL"};
-    static const char *const columns[] = {"queue_ns",   "tls_ns",     "status",
-                                          "web_status", "hop_of",     "connection_use",
-                                          "late_ns",    "sent_bytes", "gap_ns"};
+    static const struct {
+        const char *table, *name;
+    } columns[] = {
+        {"request",      "queue_ns"      },
+        {"request_more", "tls_ns"        },
+        {"request",      "status"        },
+        {"request_more", "web_status"    },
+        {"request_more", "hop_of"        },
+        {"request",      "connection_use"},
+        {"request",      "late_ns"       },
+        {"request_more", "sent_bytes"    },
+        {"request",      "gap_ns"        },
+    };
     char sql[256];
+    trace_exec(db, TRACE_MORE_FOR_ALL);
     for (size_t c = 0; c < sizeof columns / sizeof *columns; c++)
         for (size_t i = 0; i < sizeof extremes / sizeof *extremes; i++) {
             snprintf(sql, sizeof sql,
-                     "UPDATE OR IGNORE request SET %s = coalesce(%s, CASE '%s' WHEN 'gap_ns' THEN "
+                     "UPDATE OR IGNORE %s SET %s = coalesce(%s, CASE '%s' WHEN 'gap_ns' THEN "
                      "0 END) WHERE id %% 97 = %zu",
-                     columns[c], extremes[i], columns[c], c * 10 + i);
+                     columns[c].table, columns[c].name, extremes[i], columns[c].name, c * 10 + i);
             trace_exec(db, sql);
         }
 }

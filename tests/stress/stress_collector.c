@@ -118,8 +118,8 @@ int main(void)
     (void)pthread_join(reader, NULL);
     must(np_trace_close(trace, 0, NULL) == NP_OK, "close");
 
-    must(query_int(path, "SELECT count(*) FROM request WHERE span_count = 1 AND outcome = 0") ==
-             (int64_t)PRODUCERS * REQUESTS,
+    must(query_int(path, "SELECT count(*) FROM request JOIN request_more USING (id) WHERE "
+                         "span_count = 1 AND outcome = 0") == (int64_t)PRODUCERS * REQUESTS,
          "every request is there");
     must(query_int(path, "SELECT count(DISTINCT process_id || '/' || number) FROM request") ==
              (int64_t)PRODUCERS * REQUESTS,

@@ -98,7 +98,7 @@ struct maker {
     sqlite3 *db;
     struct trace_shape shape;
     np_random random;
-    sqlite3_stmt *request;
+    sqlite3_stmt *request, *more;
     int64_t first_method, first_path, first_route, first_proxy, first_error; /* ids in `text` */
     int64_t last_connection;
     int64_t *recent; /* recent[origins]: newest connection of an origin */
@@ -203,28 +203,35 @@ static int64_t maybe(struct maker *m, uint64_t per_thousand, int64_t value)
     return below(m, 1000) < per_thousand ? value : ABSENT;
 }
 
-static void bind(struct maker *m, int parameter, int64_t value)
+static void bind(sqlite3_stmt *statement, int parameter, int64_t value)
 {
     if (value == ABSENT)
-        sqlite3_bind_null(m->request, parameter);
+        sqlite3_bind_null(statement, parameter);
     else
-        sqlite3_bind_int64(m->request, parameter, value);
+        sqlite3_bind_int64(statement, parameter, value);
 }
 
+enum { HOT_COLUMNS = 26, MORE_COLUMNS = 24 };
+
 static const char request_sql[] =
-    "INSERT INTO request (id, run_id, process_id, number, start_ns, total_ns, hop_of, hop, "
-    "hop_reason, purpose, outcome, method_id, "
-    "origin_id, path_id, route_id, status, protocol, connection_id, connection_use, proxy_id, "
-    "proxy_source, "
-    "queue_ns, proxy_ns, dns_ns, connect_ns, tunnel_ns, tls_ns, send_ns, wait_ns, receive_ns, "
-    "gap_ns, receive_at_ns, "
-    "caller_blocked_ns, send_application_ns, receive_application_ns, late_ns, sent_bytes, "
-    "received_bytes, dns_queries, "
-    "connect_attempts, flags, web_status, error_layer, error_code, error_id) VALUES (?1, ?2, 1, "
-    "?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
-    "?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, "
-    "?29, ?30, ?31, ?32, ?33, ?34, ?35, "
-    "?36, ?37, ?38, ?39, ?40, ?41, ?42, ?43, ?44)";
+    "INSERT INTO request (id, run_id, process_id, number, start_ns, total_ns, outcome, purpose, "
+    "method_id, origin_id, path_id, route_id, status, protocol, connection_id, connection_use, "
+    "queue_ns, send_ns, wait_ns, receive_ns, gap_ns, send_at_ns, caller_blocked_ns, late_ns, "
+    "received_bytes, flags) VALUES "
+    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+static const char more_sql[] =
+    "INSERT INTO request_more (id, hop_of, hop, hop_reason, proxy_id, proxy_source, proxy_ns, "
+    "dns_ns, connect_ns, tunnel_ns, tls_ns, wait_at_ns, receive_at_ns, send_application_ns, "
+    "receive_application_ns, sent_bytes, dns_queries, connect_attempts, web_status, error_code, "
+    "error_id, first_span, span_count, error_layer) VALUES "
+    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+
+static void insert(struct maker *m, sqlite3_stmt *statement, const char *what)
+{
+    if (sqlite3_step(statement) != SQLITE_DONE)
+        stop(m->db, what);
+    sqlite3_reset(statement);
+}
 
 static void phases(struct maker *m, bool is_new, bool has_tls, bool is_ok, int64_t phase[10])
 {
@@ -263,59 +270,71 @@ static void add_request(struct maker *m, int64_t id, int64_t number, int64_t sta
     phases(m, is_new, origin % 2 == 1, outcome == 0, phase);
     const int64_t total = is_wild && below(m, 500) == 0 ? INT64_MAX : sum(phase);
 
-    const int64_t values[] = {id,
-                              run,
-                              number,
-                              start,
-                              total,
-                              maybe(m, 50, id > 3 ? id - 2 : ABSENT),
-                              0,
-                              0,
-                              is_wild && below(m, 30) == 0,
-                              outcome,
-                              m->first_method + (int64_t)(below(m, 8) ? 0 : below(m, 4)),
-                              origin,
-                              m->first_path + (int64_t)below(m, m->shape.paths),
-                              m->first_route + (int64_t)below(m, 6),
-                              outcome == 0 ? (below(m, 9) ? 200 : 404 + (int64_t)below(m, 100))
-                                           : ABSENT,
-                              outcome == 0 ? (below(m, 3) ? 11 : 20) : ABSENT,
-                              has_connection ? m->recent[origin - 1] : ABSENT,
-                              has_connection ? (is_new ? 1 : 2 + (int64_t)below(m, 90)) : ABSENT,
-                              maybe(m, 100, m->first_proxy + (int64_t)below(m, 2)),
-                              (int64_t)below(m, 3),
-                              phase[0],
-                              phase[1],
-                              phase[2],
-                              phase[3],
-                              phase[4],
-                              phase[5],
-                              phase[6],
-                              phase[7],
-                              phase[8],
-                              phase[9],
-                              phase[8] == ABSENT ? ABSENT : total - phase[8],
-                              maybe(m, is_wild ? 700 : 1000, duration(m, 6000)),
-                              maybe(m, is_wild ? 100 : 0, duration(m, 1000)),
-                              maybe(m, is_wild ? 100 : 0, duration(m, 1000)),
-                              maybe(m, 900, (int64_t)below(m, 900)),
-                              maybe(m, 950, (int64_t)below(m, 3) * 100),
-                              maybe(m, 950, is_wild ? duration(m, 4000) : (int64_t)below(m, 5000)),
-                              is_new ? (int64_t)below(m, 4) : ABSENT,
-                              is_new ? 1 + (int64_t)below(m, 3) : ABSENT,
-                              (int64_t)(below(m, 20) ? 0 : below(m, 1024)),
-                              outcome ? 1 + (int64_t)below(m, 14) : ABSENT};
-    for (int i = 0; i < 41; i++)
-        bind(m, i + 1, values[i]);
+    const int64_t hot[HOT_COLUMNS] = {
+        id,
+        run,
+        1,
+        number,
+        start,
+        total,
+        outcome,
+        is_wild && below(m, 30) == 0, /* purpose */
+        m->first_method + (int64_t)(below(m, 8) ? 0 : below(m, 4)),
+        origin,
+        m->first_path + (int64_t)below(m, m->shape.paths),
+        m->first_route + (int64_t)below(m, 6),
+        outcome == 0 ? (below(m, 9) ? 200 : 404 + (int64_t)below(m, 100)) : ABSENT, /* status */
+        outcome == 0 ? (below(m, 3) ? 11 : 20) : ABSENT,                            /* protocol */
+        has_connection ? m->recent[origin - 1] : ABSENT,
+        has_connection ? (is_new ? 1 : 2 + (int64_t)below(m, 90)) : ABSENT, /* connection_use */
+        phase[0],
+        phase[6],
+        phase[7],
+        phase[8],
+        phase[9],
+        phase[6] == ABSENT ? ABSENT : (int64_t)below(m, 100000), /* send_at */
+        maybe(m, is_wild ? 700 : 1000, duration(m, 6000)),
+        maybe(m, is_wild ? 100 : 0, duration(m, 1000)),
+        maybe(m, 950, is_wild ? duration(m, 4000) : (int64_t)below(m, 5000)),
+        (int64_t)((below(m, 20) ? 0 : below(m, 1024)) | (below(m, 2) ? 2048 : 0)),
+    };
+    const int64_t more[MORE_COLUMNS - 1] = {
+        id,
+        maybe(m, 50, id > 3 ? id - 2 : ABSENT), /* hop_of */
+        maybe(m, 50, 1),
+        maybe(m, 50, 1),
+        maybe(m, 100, m->first_proxy + (int64_t)below(m, 2)),
+        maybe(m, 100, (int64_t)below(m, 3)),
+        phase[1],
+        phase[2],
+        phase[3],
+        phase[4],
+        phase[5],
+        maybe(m, 200, (int64_t)below(m, 200000)),                      /* wait_at */
+        phase[8] == ABSENT ? ABSENT : maybe(m, 500, total - phase[8]), /* receive_at */
+        maybe(m, is_wild ? 100 : 0, duration(m, 1000)),
+        maybe(m, is_wild ? 100 : 0, duration(m, 1000)),
+        maybe(m, 500, (int64_t)below(m, 900) - 1), /* sent_bytes; -1: not known */
+        is_new ? (int64_t)below(m, 4) : ABSENT,
+        is_new ? 1 + (int64_t)below(m, 3) : ABSENT,
+        outcome ? 1 + (int64_t)below(m, 14) : ABSENT,
+        outcome ? 28 : ABSENT,
+        outcome ? m->first_error : ABSENT,
+        ABSENT, /* spans */
+        ABSENT,
+    };
+    for (int i = 0; i < HOT_COLUMNS; i++)
+        bind(m->request, i + 1, hot[i]);
+    insert(m, m->request, "request");
+    if (!is_new && outcome == 0 && below(m, 4)) /* as nearly all are: nothing but its row */
+        return;
+    for (int i = 0; i < MORE_COLUMNS - 1; i++)
+        bind(m->more, i + 1, more[i]);
     if (outcome)
-        sqlite3_bind_text(m->request, 42, "curl", -1, SQLITE_STATIC);
+        sqlite3_bind_text(m->more, MORE_COLUMNS, "curl", -1, SQLITE_STATIC);
     else
-        sqlite3_bind_null(m->request, 42);
-    bind(m, 43, outcome ? 28 : ABSENT);
-    bind(m, 44, outcome ? m->first_error : ABSENT);
-    if (sqlite3_step(m->request) != SQLITE_DONE)
-        stop(m->db, "request");
-    sqlite3_reset(m->request);
+        sqlite3_bind_null(m->more, MORE_COLUMNS);
+    insert(m, m->more, "request_more");
 }
 
 static void defaults(struct trace_shape *shape)
@@ -339,6 +358,8 @@ sqlite3 *trace_make(const char *path, const struct trace_shape *shape)
     add_origins_and_runs(&m);
     if (sqlite3_prepare_v2(m.db, request_sql, -1, &m.request, NULL) != SQLITE_OK)
         stop(m.db, request_sql);
+    if (sqlite3_prepare_v2(m.db, more_sql, -1, &m.more, NULL) != SQLITE_OK)
+        stop(m.db, more_sql);
     int64_t id = 0;
     int64_t start = FIRST_START_NS;
     for (uint64_t i = 0; i < m.shape.rows; i++) {
@@ -349,6 +370,7 @@ sqlite3 *trace_make(const char *path, const struct trace_shape *shape)
             trace_exec(m.db, "COMMIT; BEGIN");
     }
     sqlite3_finalize(m.request);
+    sqlite3_finalize(m.more);
     trace_exec(m.db, "UPDATE run SET requests = (SELECT count(*) FROM request WHERE run_id = "
                      "run.id AND purpose = 0),"
                      " failed = (SELECT count(*) FROM request WHERE run_id = run.id AND purpose = "

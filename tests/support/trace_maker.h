@@ -33,4 +33,7 @@ int64_t trace_int(sqlite3 *db, const char *sql);
 /* A path in a folder of this process's own that goes away with it; static buffer. */
 const char *trace_path(const char *name);
 
+/* Gives every request its row in request_more: then an UPDATE finds it. */
+#define TRACE_MORE_FOR_ALL "INSERT OR IGNORE INTO request_more (id) SELECT id FROM request;"
+
 #endif

@@ -136,7 +136,7 @@ Test(collector, a_request_becomes_a_row_with_all_its_parts)
                                  " AND new_because = 'first' AND alpn = 'http/1.1' AND tls_resumed "
                                  "= 0 AND setup_ns = 2500"),
                  1);
-    cr_assert_eq(query_int(path, "SELECT count(*) FROM request r JOIN span s ON s.id >= "
+    cr_assert_eq(query_int(path, "SELECT count(*) FROM request_more r JOIN span s ON s.id >= "
                                  "r.first_span AND s.id < r.first_span + r.span_count"
                                  " AND s.request_id = r.id WHERE r.id = 1"),
                  4);

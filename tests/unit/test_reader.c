@@ -139,8 +139,9 @@ Test(reader, pages_obey_filter_run_and_limit)
 Test(reader, absent_phases_are_not_zero)
 {
     np_store *store = opened(one_request(
-        "absent.db", "UPDATE request SET dns_ns = NULL, tls_ns = 0, tls_at_ns = 5, connect_ns = "
-                     "-7, connect_at_ns = 3, late_ns = NULL, status = NULL"));
+        "absent.db", TRACE_MORE_FOR_ALL
+        "UPDATE request_more SET dns_ns = NULL, tls_ns = 0, tls_at_ns = 5, connect_ns = -7, "
+        "connect_at_ns = 3; UPDATE request SET late_ns = NULL, status = NULL"));
 
     np_request_detail *d = detail_of(store, 1);
 
@@ -168,9 +169,9 @@ Test(reader, a_request_comes_with_all_it_has)
         "INSERT INTO span (id, request_id, run_id, parent_id, phase, kind, start_ns, duration_ns, "
         "name_id) SELECT 12, 1, 1, NULL, 0, 13, start_ns, 40, 1 FROM request;"
         "INSERT INTO span (id, request_id, run_id, parent_id, phase, kind, start_ns, duration_ns, "
-        "name_id) SELECT 13, 77, 1, NULL, 0, 13, start_ns, 40, 1 FROM request;"
-        "UPDATE request SET first_span = 10, span_count = 4, sources = x'23404F', connection_id = "
-        "1, connection_use = 1;"
+        "name_id) SELECT 13, 77, 1, NULL, 0, 13, start_ns, 40, 1 FROM request;" TRACE_MORE_FOR_ALL
+        "UPDATE request_more SET first_span = 10, span_count = 4;"
+        "UPDATE request SET sources = x'23404F', connection_id = 1, connection_use = 1;"
         "INSERT INTO header VALUES (1, 1, 0, 2, 'b'), (1, 0, 1, 1, 'a1'), (1, 0, 0, 1, 'a0');"));
 
     np_request_detail *d = detail_of(store, 0);
@@ -237,7 +238,8 @@ Test(reader, any_parents_give_an_order)
     np_store *store = opened(path);
     uint64_t x = 12345;
     for (int round = 0; round < 60; round++) {
-        trace_exec(db, "DELETE FROM span; UPDATE request SET first_span = 1, span_count = 40");
+        trace_exec(db, "DELETE FROM span;" TRACE_MORE_FOR_ALL
+                       "UPDATE request_more SET first_span = 1, span_count = 40");
         for (int i = 1; i <= 40; i++) {
             char sql[256];
             x = x * UINT64_C(6364136223846793005) + 1442695040888963407u;
@@ -267,12 +269,16 @@ Test(reader, any_parents_give_an_order)
 Test(reader, nonsense_is_bounded)
 {
     static const char *const damages[] = {
-        "UPDATE request SET first_span = 9223372036854775807, span_count = 9223372036854775807",
-        "UPDATE request SET first_span = -5, span_count = -9",
+        TRACE_MORE_FOR_ALL "UPDATE request_more SET first_span = 9223372036854775807, span_count = "
+                           "9223372036854775807",
+        TRACE_MORE_FOR_ALL "UPDATE request_more SET first_span = -5, span_count = -9",
+        "DELETE FROM request_more",
+        "UPDATE request SET send_at_ns = 9223372036854775807, send_ns = 9223372036854775807",
         "UPDATE request SET start_ns = -9223372036854775807 - 1, total_ns = 9223372036854775807",
-        "UPDATE request SET queue_ns = 9223372036854775807, tls_ns = 9223372036854775807, dns_ns = "
-        "-9223372036854775807",
-        "UPDATE request SET status = 9223372036854775807, hop = -9223372036854775807, flags = -1",
+        TRACE_MORE_FOR_ALL "UPDATE request SET queue_ns = 9223372036854775807; UPDATE request_more "
+                           "SET tls_ns = 9223372036854775807, dns_ns = -9223372036854775807",
+        TRACE_MORE_FOR_ALL "UPDATE request SET status = 9223372036854775807, flags = -1; UPDATE "
+                           "request_more SET hop = -9223372036854775807",
         "UPDATE request SET method_id = 4711, origin_id = -1, path_id = 0, route_id = "
         "9223372036854775807, outcome = 77, protocol = -3",
         "UPDATE request SET sources = zeroblob(100000)",
@@ -310,12 +316,13 @@ Test(reader, info_says_what_is_there)
     trace_exec(
         db, "UPDATE request SET purpose = 1 WHERE id = 5; UPDATE run SET requests = (SELECT "
             "count(*) FROM requests q WHERE q.run_id = run.id);"
-            "DELETE FROM chunk; DELETE FROM chunk_column; UPDATE request SET hop_of = NULL; UPDATE "
-            "request SET connect_ns = NULL, tunnel_ns = NULL, tls_ns = NULL, total_ns = total_ns");
+            "DELETE FROM chunk; DELETE FROM chunk_column; UPDATE request_more SET hop_of = NULL, "
+            "connect_ns = NULL, tunnel_ns = NULL, tls_ns = NULL");
     trace_exec(
         db,
-        "UPDATE request SET total_ns = gap_ns + coalesce(queue_ns,0) + coalesce(proxy_ns,0) + "
-        "coalesce(dns_ns,0) + coalesce(send_ns,0) + coalesce(wait_ns,0) + coalesce(receive_ns,0)");
+        "UPDATE request SET total_ns = gap_ns + coalesce(queue_ns,0) + coalesce(send_ns,0) + "
+        "coalesce(wait_ns,0) + coalesce(receive_ns,0) + coalesce((SELECT coalesce(proxy_ns,0) + "
+        "coalesce(dns_ns,0) FROM request_more m WHERE m.id = request.id), 0)");
     cr_assert_eq(np_chunk_advance(db, NULL, NULL), NP_OK);
     np_store *store = opened(path);
     np_store_info *info;

@@ -50,9 +50,9 @@ Test(report, groups_by_origin_method_and_connection_state_unless_told_otherwise)
 
 Test(report, absent_phases_are_not_counted_and_gap_always_is)
 {
-    np_store *store = store_of(
-        &(struct trace_shape){.seed = 1, .rows = 100},
-        "UPDATE request SET dns_ns = CASE WHEN id <= 10 THEN 0 END, proxy_ns = NULL, gap_ns = 0");
+    np_store *store = store_of(&(struct trace_shape){.seed = 1, .rows = 100}, TRACE_MORE_FOR_ALL
+                               "UPDATE request_more SET dns_ns = CASE WHEN id <= 10 THEN 0 END, "
+                               "proxy_ns = NULL; UPDATE request SET gap_ns = 0");
 
     np_report *report = report_of(store, (np_report_options){.by = "none"});
 
@@ -196,11 +196,13 @@ Test(report, groups_come_in_the_order_asked_for)
 Test(report, nonsense_in_rows_is_counted_as_zero)
 {
     np_store *store =
-        store_of(&(struct trace_shape){.seed = 1, .rows = NP_CHUNK_ROWS + 10},
-                 "UPDATE request SET queue_ns = -5, total_ns = -9223372036854775807, dns_ns = -1, "
+        store_of(&(struct trace_shape){.seed = 1, .rows = NP_CHUNK_ROWS + 10}, TRACE_MORE_FOR_ALL
+                 "UPDATE request SET queue_ns = -5, total_ns = -9223372036854775807, "
                  "start_ns = 9223372036854775807 WHERE id % 2;"
-                 "UPDATE request SET queue_ns = 9223372036854775807, tls_ns = 9223372036854775807, "
+                 "UPDATE request_more SET dns_ns = -1 WHERE id % 2;"
+                 "UPDATE request SET queue_ns = 9223372036854775807, "
                  "start_ns = -9223372036854775807 WHERE id % 2 = 0;"
+                 "UPDATE request_more SET tls_ns = 9223372036854775807 WHERE id % 2 = 0;"
                  "UPDATE request SET method_id = -77, origin_id = 9223372036854775807, path_id = "
                  "0, run_id = -1 WHERE id % 3 = 0");
 
