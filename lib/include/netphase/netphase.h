@@ -6,6 +6,7 @@
 
 #include <netphase/context.h>
 #include <netphase/phase.h>
+#include <netphase/proxy.h>
 #include <netphase/report.h>
 #include <netphase/request.h>
 #include <netphase/status.h>
