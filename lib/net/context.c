@@ -175,6 +175,10 @@ static np_status check_options(const np_context_options *o, np_error *err)
     if (o->family != NP_FAMILY_ANY && o->family != NP_FAMILY_IPV4 && o->family != NP_FAMILY_IPV6)
         return np_fail(err, NP_E_ARGUMENT, "%d is no address family: expected one of np_family",
                        (int)o->family);
+    if (o->resolver != NP_RESOLVER_AUTOMATIC && o->resolver != NP_RESOLVER_OWN &&
+        o->resolver != NP_RESOLVER_SYSTEM)
+        return np_fail(err, NP_E_ARGUMENT, "%d is no resolver: expected one of np_resolver",
+                       (int)o->resolver);
     const np_tls_version versions[] = {o->tls_minimum, o->tls_maximum};
     for (size_t i = 0; i < 2; i++)
         if (versions[i] != NP_TLS_DEFAULT && versions[i] != NP_TLS_1_2 && versions[i] != NP_TLS_1_3)
@@ -198,6 +202,7 @@ static np_status make_engine(np_context *context, const np_context_options *o, n
         .resolve_count = o->resolve_count,
         .connect_to = o->connect_to,
         .connect_to_count = o->connect_to_count,
+        .resolver = o->resolver,
     };
     const np_engine_options engine = {
         .connection_limit = o->connection_limit,

@@ -497,7 +497,11 @@ np_status np_dialer_create(np_loop *loop, const np_dialer_options *options, np_p
     const np_dns_options dns_options = {.family = options->family,
                                         .dns_servers = options->dns_servers,
                                         .hosts_file = options->hosts_file,
-                                        .resolv_conf = options->resolv_conf};
+                                        .resolv_conf = options->resolv_conf,
+                                        .resolver = options->resolver,
+                                        .nsswitch_conf = options->nsswitch_conf,
+                                        .system_program = options->system_program,
+                                        .system_timeout_ns = options->system_timeout_ns};
     status = np_dns_create(loop, &dns_options, producer, &dialer->dns, err);
     if (status)
         goto fail;

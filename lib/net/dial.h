@@ -42,6 +42,10 @@ typedef struct np_dialer_options {
     int64_t attempt_delay_ns;    /* 0: 250 ms (RFC 8305 section 5) */
     const char *hosts_file;      /* NULL: /etc/hosts */
     const char *resolv_conf;     /* NULL: /etc/resolv.conf */
+    np_resolver resolver;
+    const char *nsswitch_conf;  /* NULL: /etc/nsswitch.conf */
+    const char *system_program; /* NULL: netphase-resolve, looked for */
+    int64_t system_timeout_ns;  /* 0: 30 s */
 } np_dialer_options;
 
 /* NP_E_ARGUMENT names the entry that is malformed. */

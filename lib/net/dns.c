@@ -10,10 +10,14 @@
 
 #include "clock.h"
 #include "fail.h"
+#include "helper_program.h"
 #include "hosts.h"
+#include "nsswitch.h"
+#include "system_resolver.h"
 #include "text_file.h"
 #include "textbuf.h"
 
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,8 +30,13 @@ struct np_dns {
     np_loop *loop;
     np_producer *producer;
     np_family family;
-    char *dns_servers, *hosts_path, *resolv_path;
-    np_text_file hosts_file, resolv_file;
+    np_resolver resolver;
+    char *dns_servers, *hosts_path, *resolv_path, *nsswitch_path, *system_program;
+    np_text_file hosts_file, resolv_file, nsswitch_file;
+    np_nsswitch nsswitch;
+    bool asks_system; /* as the options and nsswitch.conf say */
+    int64_t system_timeout_ns;
+    np_system_resolver *system; /* NULL: not used so far */
     np_hosts *hosts;
     np_resolv_conf conf;
     size_t next_server; /* rotate */
@@ -57,6 +66,7 @@ struct lookup {
     size_t first_server;
     size_t candidate;
     np_dns_query *query[FAMILIES]; /* NULL: has ended, or is not asked for */
+    np_system_query *system;       /* in their place; NULL: as above */
     np_dns_reply reply[FAMILIES];  /* to the present candidate */
     np_dns_reply failure;          /* the most telling one of all candidates so far */
     np_dns_state state;
@@ -131,6 +141,8 @@ static void lookup_free(lookup *l, uint64_t now_ns)
     for (size_t f = 0; f < FAMILIES; f++)
         if (l->query[f])
             np_dns_query_cancel(l->query[f], now_ns);
+    if (l->system)
+        np_system_query_cancel(l->system);
     lookup_unlink(l);
     free(l);
 }
@@ -143,7 +155,7 @@ static bool lookup_is_over(const lookup *l)
 /* Nobody waits; with addresses found it goes on for the cache. */
 static bool lookup_is_idle(const lookup *l)
 {
-    return !l->asks && (l->cold || l->state.count == 0);
+    return !l->asks && (l->cold || l->system || l->state.count == 0);
 }
 
 static np_span_seat query_seat(const lookup *l)
@@ -349,8 +361,28 @@ static bool next_candidate(lookup *l, uint64_t now_ns)
     return ask_candidate(l, now_ns);
 }
 
+static void find_in_hosts(np_dns *dns, const char *name, np_dns_state *state);
+
+/* With "dns files" the hosts file has the last word. */
+static bool hosts_help(lookup *l)
+{
+    if (!l->dns->nsswitch.files_last)
+        return false;
+    char bare[NP_DNS_NAME_SIZE];
+    const size_t length = strlen(l->name);
+    memcpy(bare, l->name, length + 1);
+    if (bare[length - 1] == '.')
+        bare[length - 1] = '\0';
+    find_in_hosts(l->dns, bare, &l->state);
+    if (l->state.count > 0 && l->asks)
+        l->asks->source = "hosts";
+    return l->state.count > 0;
+}
+
 static void lookup_fail(lookup *l, uint64_t now_ns)
 {
+    if (hosts_help(l))
+        return;
     l->state.outcome = l->failure.outcome;
     describe_failure(l, &l->state.error);
     const bool is_negative =
@@ -389,6 +421,63 @@ static void on_reply(lookup *l, size_t f, const np_dns_reply *reply, uint64_t no
         lookup_tell(l, now_ns);
 }
 
+/* --- the system's resolver --- */
+
+static void describe_system_failure(const lookup *l, const np_system_reply *reply, np_error *err)
+{
+    int length = (int)strlen(l->name);
+    length -= l->name[length - 1] == '.';
+    const char *cause = reply->code ? gai_strerror(reply->code) : NULL;
+    switch (reply->outcome) {
+    case NP_DNS_NXDOMAIN:
+        (void)fail_name(err, reply->code, cause, "unknown host %.*s", length, l->name);
+        return;
+    case NP_DNS_OK: /* not a failure */
+    case NP_DNS_NODATA:
+        (void)fail_name(err, reply->code, cause, "host %.*s has no %s", length, l->name,
+                        what_is_missing(l->dns->family));
+        return;
+    case NP_DNS_TIMEOUT:
+    case NP_DNS_REFUSED:
+    case NP_DNS_FAILED:
+        if (reply->words[0])
+            (void)fail_name(err, reply->code, cause, "%s", reply->words);
+        else
+            (void)fail_name(err, reply->code, cause, "the system resolver fails for %.*s", length,
+                            l->name);
+        return;
+    }
+}
+
+static void on_system_reply(const np_system_reply *reply, uint64_t now_ns, void *user)
+{
+    lookup *l = user;
+    l->system = NULL;
+    memcpy(l->state.address, reply->address, reply->count * sizeof reply->address[0]);
+    l->state.count = reply->count;
+    l->state.from_wire = true;
+    l->state.outcome = reply->outcome;
+    l->state.done_v4 = l->state.done_v6 = true;
+    if (reply->count == 0)
+        describe_system_failure(l, reply, &l->state.error);
+    lookup_tell(l, now_ns);
+}
+
+static bool ask_system(lookup *l, uint64_t now_ns)
+{
+    static const int wanted[] = {
+        [NP_FAMILY_ANY] = AF_UNSPEC, [NP_FAMILY_IPV4] = AF_INET, [NP_FAMILY_IPV6] = AF_INET6};
+    np_dns *dns = l->dns;
+    const np_system_resolver_options options = {.program = dns->system_program,
+                                                .timeout_ns = dns->system_timeout_ns};
+    if (!dns->system)
+        dns->system = np_system_resolver_create(dns->loop, &options);
+    if (dns->system)
+        l->system = np_system_query_start(dns->system, l->name, wanted[dns->family], now_ns,
+                                          on_system_reply, l);
+    return l->system != NULL;
+}
+
 static bool lookup_start(np_dns *dns, np_dns_ask *ask, const char *name, bool cold, uint64_t now_ns)
 {
     lookup *l = calloc(1, sizeof *l);
@@ -404,7 +493,7 @@ static bool lookup_start(np_dns *dns, np_dns_ask *ask, const char *name, bool co
     l->state.done_v6 = !wants(dns, 1);
     ask_attach(ask, l);
     ask->state = l->state;
-    if (!ask_candidate(l, now_ns)) {
+    if (!(dns->asks_system ? ask_system(l, now_ns) : ask_candidate(l, now_ns))) {
         ask_detach(ask);
         lookup_free(l, now_ns);
         return false;
@@ -427,6 +516,23 @@ static lookup *lookup_find(const np_dns *dns, const char *name)
 
 /* --- what is known without a packet --- */
 
+/* The program that asks the system: found once. */
+static bool find_system_program(np_dns *dns)
+{
+    char path[PATH_MAX];
+    if (!dns->system_program && np_helper_find("netphase-resolve", path))
+        dns->system_program = strdup(path);
+    return dns->system_program != NULL;
+}
+
+/* Of our own accord only where the program for it is there. */
+static bool wants_system(np_dns *dns)
+{
+    if (dns->resolver != NP_RESOLVER_AUTOMATIC)
+        return dns->resolver == NP_RESOLVER_SYSTEM;
+    return dns->nsswitch.needs_system && !dns->dns_servers && find_system_program(dns);
+}
+
 static void reload(np_dns *dns)
 {
     char *text;
@@ -442,6 +548,12 @@ static void reload(np_dns *dns)
         if (dns->dns_servers)
             (void)np_dns_servers_parse(dns->dns_servers, &dns->conf,
                                        NULL); /* checked by np_dns_create */
+        np_dns_cache_clear(dns->cache);
+    }
+    if (np_text_file_changed(&dns->nsswitch_file, &text, &length)) {
+        np_nsswitch_parse(text, length, &dns->nsswitch);
+        free(text);
+        dns->asks_system = wants_system(dns);
         np_dns_cache_clear(dns->cache);
     }
 }
@@ -525,10 +637,14 @@ static const char *find_locally(np_dns *dns, const char *name, bool cold, uint64
         find_localhost(dns, state);
         return "localhost";
     }
-    find_in_hosts(dns, bare, state);
+    /* Who asks for the system's resolver gets all of it; it reads the hosts file as well. */
+    if (dns->nsswitch.files_first && dns->resolver != NP_RESOLVER_SYSTEM)
+        find_in_hosts(dns, bare, state);
     if (state->count > 0)
         return "hosts";
-    return !cold && find_in_cache(dns, name, now_ns, state) ? "cache" : NULL;
+    if (cold || !find_in_cache(dns, name, now_ns, state))
+        return NULL;
+    return state->count > 0 || !dns->nsswitch.files_last ? "cache" : NULL;
 }
 
 /* --- asks --- */
@@ -552,7 +668,7 @@ static void ask_begin(np_dns_ask *ask, const char *given, bool cold, uint64_t no
             *state = running->state;
             return;
         }
-        ask->source = source ? source : "dns";
+        ask->source = source ? source : dns->asks_system ? "nss" : "dns";
         if (!source && lookup_start(dns, ask, name, cold, now_ns))
             return;
         if (!source)
@@ -632,23 +748,37 @@ np_status np_dns_create(np_loop *loop, const np_dns_options *options, np_produce
     np_resolv_conf scratch;
     if (options->dns_servers && np_dns_servers_parse(options->dns_servers, &scratch, err) != NP_OK)
         return NP_E_ARGUMENT;
+    if (options->dns_servers && options->resolver == NP_RESOLVER_SYSTEM)
+        return np_fail(err, NP_E_ARGUMENT,
+                       "DNS servers are asked by our own resolver: expected them or the system's");
     np_dns *dns = calloc(1, sizeof *dns);
     if (!dns)
         return np_fail(err, NP_E_NO_MEMORY, "no memory for the name resolver");
     dns->loop = loop;
     dns->producer = producer;
     dns->family = options->family;
+    dns->resolver = options->resolver;
+    dns->system_timeout_ns = options->system_timeout_ns;
     dns->cache = np_dns_cache_create();
     dns->channels = np_dns_channels_create(loop);
     if (!dns->cache || !dns->channels || !copy_text(&dns->dns_servers, options->dns_servers) ||
         !copy_text(&dns->hosts_path, options->hosts_file ? options->hosts_file : "/etc/hosts") ||
         !copy_text(&dns->resolv_path,
-                   options->resolv_conf ? options->resolv_conf : "/etc/resolv.conf")) {
+                   options->resolv_conf ? options->resolv_conf : "/etc/resolv.conf") ||
+        !copy_text(&dns->nsswitch_path,
+                   options->nsswitch_conf ? options->nsswitch_conf : "/etc/nsswitch.conf") ||
+        !copy_text(&dns->system_program, options->system_program)) {
         np_dns_free(dns);
         return np_fail(err, NP_E_NO_MEMORY, "no memory for the name resolver");
     }
+    if (options->resolver == NP_RESOLVER_SYSTEM && !find_system_program(dns)) {
+        np_dns_free(dns);
+        return np_fail(err, NP_E_INPUT,
+                       "netphase-resolve, which asks the system's resolver, is not there");
+    }
     np_text_file_init(&dns->hosts_file, dns->hosts_path);
     np_text_file_init(&dns->resolv_file, dns->resolv_path);
+    np_text_file_init(&dns->nsswitch_file, dns->nsswitch_path);
     *out = dns;
     return NP_OK;
 }
@@ -659,11 +789,14 @@ void np_dns_free(np_dns *dns)
         return;
     while (dns->lookups)
         lookup_free(dns->lookups, np_loop_now(dns->loop));
+    np_system_resolver_free(dns->system);
     np_dns_channels_free(dns->channels);
     np_dns_cache_free(dns->cache);
     np_hosts_free(dns->hosts);
     free(dns->dns_servers);
     free(dns->hosts_path);
     free(dns->resolv_path);
+    free(dns->nsswitch_path);
+    free(dns->system_program);
     free(dns);
 }

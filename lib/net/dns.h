@@ -9,8 +9,11 @@
  * the search list
  *
  * The hosts file and resolv.conf are looked at (one stat each) at every lookup and read again when
- * they have changed; a changed resolv.conf empties the cache. /etc/nsswitch.conf is not read: the
- * order is files, dns.
+ * they have changed; a changed resolv.conf empties the cache. So is /etc/nsswitch.conf: it says
+ * whether the hosts file comes first or last, and whether there is more to it than files and dns
+ * (nsswitch.h). Then, or when asked to, the system's resolver answers in place of the last two, in
+ * a process of its own (system_resolver.h): one opaque span `lookup` with {"source":"nss"}. Its
+ * answers have no time to live and are not cached.
  *
  * One name is asked for once: who asks while a lookup runs waits for it (cold ones never share).
  * Each asker has a span `lookup` of its own, with
@@ -33,9 +36,14 @@ typedef struct np_dns_options {
     const char *dns_servers; /* copied; NULL: those of resolv.conf */
     const char *hosts_file;  /* copied; NULL: /etc/hosts */
     const char *resolv_conf; /* copied; NULL: /etc/resolv.conf */
+    np_resolver resolver;
+    const char *nsswitch_conf;  /* copied; NULL: /etc/nsswitch.conf */
+    const char *system_program; /* copied; NULL: netphase-resolve, looked for */
+    int64_t system_timeout_ns;  /* of a lookup by the system; 0: 30 s */
 } np_dns_options;
 
-/* NP_E_ARGUMENT for a malformed server. */
+/* NP_E_ARGUMENT for a malformed server, or servers together with the system's resolver; NP_E_INPUT
+ * when its program cannot be found. */
 np_status np_dns_create(np_loop *loop, const np_dns_options *options, np_producer *producer,
                         np_dns **out, np_error *err);
 void np_dns_free(np_dns *dns); /* after its askers have ended; NULL allowed */

@@ -34,6 +34,8 @@ void rig_init(struct dial_rig *rig, np_dialer_options options)
         options.hosts_file = rig->hosts;
     if (!options.resolv_conf)
         options.resolv_conf = rig->resolv;
+    if (!options.nsswitch_conf)
+        options.nsswitch_conf = "/nonexistent"; /* files, then dns */
     recording_init(&rig->recording);
     sem_init(&rig->done, 0, 0);
     cr_assert_eq(np_loop_create(&rig->loop, &err), NP_OK);

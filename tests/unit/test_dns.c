@@ -91,6 +91,7 @@ static void rig_open(struct rig *rig, np_dns_options options)
     rig->options = options;
     rig->options.hosts_file = rig->hosts;
     rig->options.resolv_conf = rig->resolv;
+    rig->options.nsswitch_conf = "/nonexistent";
     sem_init(&rig->done, 0, 0);
     recording_init(&rig->recording);
     cr_assert_eq(np_loop_create(&rig->loop, &err), NP_OK);

@@ -18,6 +18,15 @@ typedef struct np_context np_context;
 
 typedef enum np_family { NP_FAMILY_ANY = 0, NP_FAMILY_IPV4 = 4, NP_FAMILY_IPV6 = 6 } np_family;
 
+/** Who turns names into addresses. */
+typedef enum np_resolver {
+    /* our own resolver, each query a span; the system's where /etc/nsswitch.conf lists more than
+     * files and dns before `dns`, no dns_servers are given and its helper program is there */
+    NP_RESOLVER_AUTOMATIC = 0,
+    NP_RESOLVER_OWN = 1,   /* hosts file and DNS in the order of nsswitch.conf, nothing else */
+    NP_RESOLVER_SYSTEM = 2 /* getaddrinfo, in helper processes: one opaque span a lookup */
+} np_resolver;
+
 typedef enum np_tls_version { NP_TLS_DEFAULT = 0, NP_TLS_1_2 = 12, NP_TLS_1_3 = 13 } np_tls_version;
 
 typedef struct np_context_options {
@@ -46,6 +55,7 @@ typedef struct np_context_options {
     /* connect_to[connect_to_count], copied; "HOST:PORT:HOST2:PORT2" as curl's --connect-to */
     const char *const *connect_to;
     size_t connect_to_count;
+    np_resolver resolver;
 } np_context_options;
 #define NP_CONTEXT_OPTIONS_INIT                                                                    \
     {                                                                                              \
@@ -57,9 +67,10 @@ typedef struct np_context_options {
  *
  * @param options  NULL: all defaults; fields beyond options->size count as 0
  * @param out      [out] owned: free with np_context_free
- * @return NP_E_ARGUMENT for a malformed address, resolve or connect_to entry (named in `err`),
- * NP_E_INPUT when ca_file cannot be read, NP_E_OUTPUT when the trace's ring cannot be made (disk
- * full), NP_E_NO_MEMORY
+ * @return NP_E_ARGUMENT for a malformed address, resolve or connect_to entry (named in `err`) and
+ * for dns_servers with the system's resolver, NP_E_INPUT when ca_file cannot be read or the helper
+ * program of the system's resolver cannot be found, NP_E_OUTPUT when the trace's ring cannot be
+ * made (disk full), NP_E_NO_MEMORY
  *
  * Any thread.
  */
