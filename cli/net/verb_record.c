@@ -42,6 +42,7 @@ struct record_args {
     struct option_list resolve;
     struct option_list connect_to;
     const char *dns_servers;
+    int resolver; /* np_resolver */
     int64_t timeout_ns;
     int64_t connect_timeout_ns;
     struct option_pairs labels;
@@ -63,6 +64,7 @@ static const struct record_args defaults = {
     .progress_fd = -1,
 };
 
+static const char *const resolver_words[] = {"automatic", "c-ares", "system", NULL};
 static const char *const detail_words[] = {"phases", "spans", "headers", NULL};
 
 /* clang-format off */
@@ -110,6 +112,9 @@ static const struct verb_option option_table[] = {
      .help = "connect to HOST2:PORT2 instead of HOST:PORT; repeatable", .fallback = "$NETPHASE_CONNECT_TO", OPTION_FIELD(struct record_args, connect_to)},
     {.name = "dns-server",  .type = OPTION_TEXT, .argument = "ADDR[:PORT]",
      .help = "ask this DNS server; several separated by commas", .fallback = "$NETPHASE_DNS_SERVER, resolv.conf", OPTION_FIELD(struct record_args, dns_servers)},
+    {.name = "resolver",    .type = OPTION_WORD, .argument = "WHO", .words = resolver_words,
+     .help = "who looks names up: c-ares (every query is seen) or system (getaddrinfo, in processes of its own)",
+     .fallback = "c-ares, unless nsswitch.conf lists more than files and dns before dns", OPTION_FIELD(struct record_args, resolver)},
     {.name = "connect-timeout", .type = OPTION_DURATION, .argument = "TIME", .low = 1000000, .high = DURATION_MOST_NS,
      .help = "limit from the first lookup until the connection is ready", .fallback = "30s", OPTION_FIELD(struct record_args, connect_timeout_ns)},
 
@@ -263,7 +268,10 @@ static np_status open_context(const struct run *run, np_trace *trace, np_context
     options.insecure = args->insecure;
     options.tls_minimum = (np_tls_version)args->tls_minimum;
     options.family = (np_family)args->family;
-    options.dns_servers = first_set(args->dns_servers, dns_variables);
+    options.resolver = (np_resolver)args->resolver;
+    options.dns_servers = options.resolver == NP_RESOLVER_SYSTEM /* a default holds no longer */
+                              ? args->dns_servers
+                              : first_set(args->dns_servers, dns_variables);
     options.resolve = args->resolve.items;
     options.resolve_count = args->resolve.count;
     options.connect_to = run->connect_to;

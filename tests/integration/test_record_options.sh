@@ -57,4 +57,30 @@ record --tlsv1.3 --cacert ca.pem -o tls.db "$base_https/" || fail "--tlsv1.3: $(
 equal "versions" "$(sql tls.db 'SELECT group_concat(tls_version, " ") FROM requests')" "TLSv1.3 TLSv1.3"
 trace_is_sound tls.db
 
+# --- the system's resolver: in a mount namespace with an nsswitch.conf and a hosts file of our own
+printf '127.0.0.1 origin.test\n' >hosts
+printf 'hosts: mdns4_minimal [NOTFOUND=return] files dns\n' >nsswitch.conf
+elsewhere() {
+    unshare -rm sh -c 'mount --bind hosts /etc/hosts && mount --bind "$0" /etc/nsswitch.conf && exec "$@"' "$@"
+}
+source_of() { sql "$1" "SELECT json_extract(detail, '$.source') FROM spans WHERE kind = 'lookup' ORDER BY id DESC LIMIT 1"; }
+if elsewhere nsswitch.conf true 2>/dev/null; then
+    elsewhere nsswitch.conf "$netphase" record -q -o nss.db "http://origin.test:$http_port/" >out.txt 2>err.txt || fail "nsswitch.conf: $(cat err.txt)"
+    equal "status through the system's resolver" "$(sql nss.db 'SELECT status FROM requests')" 200
+    equal "who answered" "$(source_of nss.db)" nss
+    equal "spans of an opaque lookup" "$(sql nss.db "SELECT count(*) FROM spans WHERE phase = 'dns'")" 1
+    elsewhere nsswitch.conf "$netphase" record -q --resolver c-ares -o nss.db "http://origin.test:$http_port/" >out.txt 2>err.txt || fail "--resolver c-ares: $(cat err.txt)"
+    equal "who answered with --resolver c-ares" "$(source_of nss.db)" dns
+    printf 'hosts: files dns\n' >plain.conf
+    elsewhere plain.conf "$netphase" record -q -o nss.db "http://origin.test:$http_port/" >out.txt 2>err.txt || fail "files dns: $(cat err.txt)"
+    equal "who answered with files dns" "$(source_of nss.db)" hosts
+    elsewhere plain.conf "$netphase" record -q --resolver system --fresh -n 3 -o nss.db "http://origin.test:$http_port/" >out.txt 2>err.txt || fail "--resolver system: $(cat err.txt)"
+    equal "who answered with --resolver system" "$(source_of nss.db)" nss
+    trace_is_sound nss.db
+else
+    echo "SKIPPED in part: no user namespaces here for an nsswitch.conf of our own"
+fi
+refuses "--resolver of nothing" 2 "expected automatic, c-ares or system" --resolver curl "$base_http/"
+refuses "a server for the system's resolver" 2 "DNS servers are asked by our own resolver" --resolver system --dns-server 127.0.0.1 "$base_http/"
+
 done_ok
