@@ -13,6 +13,7 @@
 #include "easy.h"
 #include "tls_events.h"
 #include "transfer_trace.h"
+#include "tunnel.h"
 #include "upload.h"
 
 #include "fail.h"
@@ -154,12 +155,25 @@ static np_connection *connection_create(np_service_point *point)
     return connection;
 }
 
+static bool begin_dial(np_connection *connection, const np_transfer *transfer, uint64_t now_ns)
+{
+    const np_service_point *point = connection->point;
+    if (point->proxy)
+        return np_tunnel_open(connection, transfer, now_ns, on_dialed);
+    const np_dial_target target = {.host = point->key.host,
+                                   .port = point->key.port,
+                                   .request = transfer->number,
+                                   .connection = connection->number,
+                                   .cold = transfer->spec.reuse == NP_REUSE_COLD};
+    connection->dial = np_dial_start(point->engine->dialer, &target, now_ns, on_dialed, connection);
+    return connection->dial != NULL;
+}
+
 np_connection *np_connection_open(np_transfer *transfer, np_new_because because, uint32_t unlike,
                                   uint64_t now_ns, const np_connection_handler *handler,
                                   np_error *err)
 {
     np_service_point *point = transfer->point;
-    np_engine *engine = point->engine;
     np_connection *connection = connection_create(point);
     if (!connection) {
         (void)np_fail(err, NP_E_NO_MEMORY, "no memory for a connection");
@@ -172,13 +186,7 @@ np_connection *np_connection_open(np_transfer *transfer, np_new_because because,
     point->connection_count++;
     np_trace_connection_open(connection, transfer, because, unlike, now_ns);
     start_setup_timer(connection, now_ns);
-    const np_dial_target target = {.host = point->key.host,
-                                   .port = point->key.port,
-                                   .request = transfer->number,
-                                   .connection = connection->number,
-                                   .cold = transfer->spec.reuse == NP_REUSE_COLD};
-    connection->dial = np_dial_start(engine->dialer, &target, now_ns, on_dialed, connection);
-    if (!connection->dial || !connection->setup_timer) {
+    if (!begin_dial(connection, transfer, now_ns) || !connection->setup_timer) {
         (void)np_fail(err, NP_E_NO_MEMORY, "no memory for a connection");
         np_connection_close(connection, NP_CLOSE_CONNECT, now_ns);
         return NULL;
@@ -198,7 +206,9 @@ bool np_connection_is_lost(np_connection *connection, unsigned ready, np_close_r
     if (got < 0 && (errno == EAGAIN || errno == EINTR) && !(ready & NP_LOOP_ERROR))
         return false;
     *reason = NP_CLOSE_IDLE_PEER;
-    if (got > 0 && connection->handed_over && connection->point->tls) {
+    const np_proxy_entry *proxy = connection->point->proxy;
+    const bool tls = connection->point->tls || (proxy && proxy->kind == NP_PROXY_HTTPS);
+    if (got > 0 && connection->handed_over && tls) {
         enum { TLS_APPLICATION_DATA = 23, TLS_HANDSHAKE = 22 };
         struct tcp_info info = {0};
         socklen_t size = sizeof info;
@@ -292,6 +302,7 @@ void np_connection_rest(np_connection *connection, uint64_t now_ns)
     connection->idle_since_ns = now_ns;
     np_loop_timer_cancel(connection->setup_timer); /* nobody waits for it */
     connection->setup_timer = NULL;
+    np_tunnel_rest(connection->tunnel);
     np_list_push_front(&point->idle, &connection->in_idle);
     np_loop_watch_change(connection->watch, NP_LOOP_READ);
     if (!connection->idle_timer)
@@ -305,7 +316,8 @@ void np_connection_disown(np_connection *connection, uint64_t now_ns)
     connection->transfer = NULL;
     /* Whoever takes it finds TCP set up: over TLS it still causes a part of the set-up, otherwise
      * it only uses it. */
-    connection->uses = connection->point->tls ? 0 : 1;
+    connection->uses = connection->point->tls || np_tunnel_has_phase(connection->point) ? 0 : 1;
+    np_tunnel_disown(connection->tunnel, now_ns);
     if (connection->dial)
         np_dial_disown(connection->dial, now_ns);
 }
@@ -324,6 +336,13 @@ static void free_share(np_connection *connection)
     connection->share = NULL;
 }
 
+static np_span_outcome tunnel_outcome(np_close_reason reason)
+{
+    return reason == NP_CLOSE_TIMEOUT   ? NP_SPAN_TIMEOUT
+           : reason == NP_CLOSE_ABORTED ? NP_SPAN_ABANDONED
+                                        : NP_SPAN_FAILED;
+}
+
 void np_connection_close(np_connection *connection, np_close_reason reason, uint64_t now_ns)
 {
     np_service_point *point = connection->point;
@@ -333,7 +352,8 @@ void np_connection_close(np_connection *connection, np_close_reason reason, uint
     }
     np_tls_events_give_up(connection, now_ns,
                           reason == NP_CLOSE_TIMEOUT ? NP_SPAN_TIMEOUT : NP_SPAN_FAILED);
-    free_share(connection);
+    free_share(connection); /* OpenSSL may still say something to the tunnel */
+    np_tunnel_free(connection->tunnel, now_ns, tunnel_outcome(reason));
     release_fd(connection); /* where libcurl never had it */
     np_loop_timer_cancel(connection->setup_timer);
     np_loop_timer_cancel(connection->idle_timer);

@@ -23,8 +23,10 @@
  */
 #include "curl_events.h"
 
+#include "round.h"
 #include "tls_events.h"
 #include "transfer_trace.h"
+#include "tunnel.h"
 #include "upload.h"
 
 #include <ctype.h>
@@ -104,7 +106,7 @@ static int on_prereq(void *user, char *remote_ip, char *local_ip, int remote_por
         return CURL_PREREQFUNC_ABORT;
     np_connection *connection = transfer->connection;
     const uint64_t now_ns = np_engine_stamp(transfer->engine);
-    if (transfer->prereq_seen) { /* a round nobody asked for */
+    if (transfer->prereq_seen && !np_round_begin(transfer, now_ns)) { /* nobody asked for it */
         transfer->upload.second_round = true;
         return CURL_PREREQFUNC_ABORT;
     }
@@ -121,6 +123,7 @@ static int on_prereq(void *user, char *remote_ip, char *local_ip, int remote_por
     connection->state = NP_CONNECTION_BUSY;
     connection->requests++;
     if (!connection->ready) {
+        np_tunnel_ready(connection->tunnel, now_ns);
         connection->ready = true;
         np_loop_timer_cancel(connection->setup_timer);
         connection->setup_timer = NULL;
@@ -134,9 +137,16 @@ static int on_prereq(void *user, char *remote_ip, char *local_ip, int remote_por
     return CURL_PREREQFUNC_OK;
 }
 
+/* A request that may need several writes is watched by the debug callback. */
+static bool watches_pieces(const np_easy *easy)
+{
+    return easy->verbose && !easy->verbose_for_tunnel;
+}
+
 void np_curl_events_step(np_transfer *transfer, int wanted)
 {
-    if (transfer->stage == NP_STAGE_SEND && wanted == CURL_POLL_IN && !transfer->easy->verbose)
+    if (transfer->stage == NP_STAGE_SEND && wanted == CURL_POLL_IN &&
+        !watches_pieces(transfer->easy))
         np_curl_events_begin_wait(transfer, np_engine_stamp(transfer->engine));
     else if (wanted == CURL_POLL_REMOVE && transfer->header_done && transfer->expected_bytes < 0)
         transfer->last_ns = np_engine_stamp(transfer->engine);
@@ -149,25 +159,33 @@ static int on_progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c, cur
     np_transfer *transfer = easy->transfer;
     if (!transfer)
         return 0;
-    if (transfer->stage == NP_STAGE_SEND && !easy->verbose)
+    if (transfer->stage == NP_STAGE_SEND && !watches_pieces(easy))
         np_curl_events_begin_wait(transfer, np_engine_stamp(transfer->engine));
     else if (transfer->header_done && transfer->expected_bytes < 0)
         transfer->last_ns = np_engine_stamp(transfer->engine);
     return 0;
 }
 
-/* Only set for a request that may need more than one write. */
-static int on_debug(CURL *handle, curl_infotype type, char *data, size_t length, void *user)
+static void wrote_piece(np_transfer *transfer, curl_infotype type, size_t length)
 {
-    (void)handle, (void)data;
-    const np_easy *easy = user;
-    np_transfer *transfer = easy->transfer;
-    if (!transfer || (type != CURLINFO_HEADER_OUT && type != CURLINFO_DATA_OUT))
-        return 0;
     if (transfer->spec.body_form != NP_BODY_FORM_NONE)
         np_upload_wrote(transfer, type, length);
     else
         transfer->send_end_ns = np_engine_stamp(transfer->engine);
+}
+
+/* Only set for a request that may need more than one write, and while a proxy is asked for a
+ * tunnel. */
+static int on_debug(CURL *handle, curl_infotype type, char *data, size_t length, void *user)
+{
+    (void)handle;
+    const np_easy *easy = user;
+    np_transfer *transfer = easy->transfer;
+    if (transfer && transfer->connection && !transfer->connection->ready)
+        np_tunnel_debug(transfer->connection->tunnel, type, data, length);
+    else if (transfer && watches_pieces(easy) &&
+             (type == CURLINFO_HEADER_OUT || type == CURLINFO_DATA_OUT))
+        wrote_piece(transfer, type, length);
     return 0;
 }
 
@@ -248,7 +266,8 @@ static bool end_header(np_transfer *transfer)
         transfer->last_ns = np_engine_stamp(transfer->engine);
     trace_lines(transfer, transfer->last_ns, NP_FIELD_RESPONSE);
     np_upload_header_done(transfer);
-    if (!is_over(transfer))
+    transfer->route.is_held = np_round_may_follow(transfer);
+    if (!is_over(transfer) && !transfer->route.is_held)
         call_header(transfer);
     return !is_over(transfer);
 }
@@ -310,6 +329,10 @@ static size_t on_body(char *data, size_t size, size_t count, void *user)
     const size_t length = size * count;
     if (!transfer)
         return 0;
+    if (transfer->route.is_held)
+        np_curl_events_give_header(transfer); /* libcurl shows the body: no round follows */
+    if (is_over(transfer))
+        return 0;
     const uint64_t received = transfer->received_bytes + length;
     if (transfer->expected_bytes < 0 || received >= (uint64_t)transfer->expected_bytes)
         transfer->last_ns = np_engine_stamp(transfer->engine);
@@ -323,6 +346,12 @@ static size_t on_body(char *data, size_t size, size_t count, void *user)
         transfer->drain_left_bytes -= transfer->drained_over ? 0 : length;
     }
     return is_over(transfer) ? 0 : length;
+}
+
+void np_curl_events_give_header(np_transfer *transfer)
+{
+    transfer->route.is_held = false;
+    call_header(transfer);
 }
 
 /* --- sockets and TLS --- */
@@ -380,15 +409,16 @@ static int on_resolver_start(void *state, void *reserved, void *user)
     (void)state;
     (void)reserved;
     const np_easy *easy = user;
-    return easy->point->host_is_literal ? 0 : 1;
+    return easy->point->host_is_literal || easy->point->proxy_is_literal ? 0 : 1;
 }
 
 static CURLcode on_ssl_context(CURL *handle, void *ssl_ctx, void *user)
 {
     (void)handle;
     const np_easy *easy = user;
-    if (easy->transfer && easy->transfer->connection)
-        np_tls_events_attach(ssl_ctx, easy->transfer->connection);
+    np_connection *connection = easy->transfer ? easy->transfer->connection : NULL;
+    if (connection && !np_tunnel_ssl_context(connection->tunnel, ssl_ctx))
+        np_tls_events_attach(ssl_ctx, connection);
     return CURLE_OK;
 }
 
@@ -416,7 +446,7 @@ bool np_curl_events_install(np_easy *easy)
     SET(CURLOPT_CLOSESOCKETDATA, easy->point->engine);
     SET(CURLOPT_RESOLVER_START_FUNCTION, on_resolver_start);
     SET(CURLOPT_RESOLVER_START_DATA, easy);
-    if (easy->point->tls) {
+    if (easy->point->tls || (easy->point->proxy && easy->point->proxy->kind == NP_PROXY_HTTPS)) {
         SET(CURLOPT_SSL_CTX_FUNCTION, on_ssl_context);
         SET(CURLOPT_SSL_CTX_DATA, easy);
     }

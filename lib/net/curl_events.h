@@ -10,6 +10,8 @@ bool np_curl_events_install(np_easy *easy);
 
 /* The last byte of the request was written. */
 void np_curl_events_begin_wait(np_transfer *transfer, uint64_t now_ns);
+/* Tells the handler of a header that was held back (transfer->route.is_held). */
+void np_curl_events_give_header(np_transfer *transfer);
 
 /* From the socket call-back, after the step of libcurl that changed what it waits for
  * (CURL_POLL_*).

@@ -422,7 +422,8 @@ np_dial *np_dial_start(np_dialer *dialer, const np_dial_target *target, uint64_t
         return NULL;
     const char *host = target->host;
     uint16_t port = target->port;
-    np_dial_rules_connect_to(dialer->rules, &host, &port);
+    if (!target->is_proxy)
+        np_dial_rules_connect_to(dialer->rules, &host, &port);
     dial->host = strdup(host);
     if (!dial->host) {
         free(dial);
@@ -511,6 +512,21 @@ np_status np_dialer_create(np_loop *loop, const np_dialer_options *options, np_p
 fail:
     np_dialer_free(dialer);
     return status;
+}
+
+np_dns *np_dialer_dns(const np_dialer *dialer)
+{
+    return dialer->dns;
+}
+
+const np_dial_rules *np_dialer_rules(const np_dialer *dialer)
+{
+    return dialer->rules;
+}
+
+np_producer *np_dialer_producer(const np_dialer *dialer)
+{
+    return dialer->producer;
 }
 
 void np_dialer_free(np_dialer *dialer)

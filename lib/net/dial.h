@@ -53,12 +53,18 @@ np_status np_dialer_create(np_loop *loop, const np_dialer_options *options, np_p
                            np_dialer **out, np_error *err);
 void np_dialer_free(np_dialer *dialer); /* cancels what runs; NULL allowed */
 
+/* Its parts, for lookups without a dial (origin_lookup.c). */
+struct np_dns *np_dialer_dns(const np_dialer *dialer);
+const struct np_dial_rules *np_dialer_rules(const np_dialer *dialer);
+np_producer *np_dialer_producer(const np_dialer *dialer);
+
 typedef struct np_dial_target {
     const char *host; /* name or literal (IPv6 without brackets); copied */
     uint16_t port;
     uint32_t request; /* numbers for the events; 0: none */
     uint32_t connection;
-    bool cold; /* neither read nor written: the DNS cache */
+    bool cold;     /* neither read nor written: the DNS cache */
+    bool is_proxy; /* connect_to is for origins: not asked */
 } np_dial_target;
 
 typedef struct np_dial_result {

@@ -17,6 +17,7 @@
 #include "easy.h"
 #include "transfer_run.h"
 #include "transfer_trace.h"
+#include "tunnel.h"
 
 #include <stdio.h>
 
@@ -77,7 +78,10 @@ static void on_connected(np_connection *connection, const np_dial_result *result
         np_transfer_launch(transfer, connection, result->connected_ns);
         return;
     }
-    const np_error failure = result->error;
+    np_error failure = result->error;
+    np_tunnel_explain_dial(connection->tunnel, &failure);
+    if (transfer && np_transfer_fail_over(transfer, &failure, now_ns))
+        return;
     connection->transfer = NULL;
     np_connection_close(connection, NP_CLOSE_CONNECT, now_ns);
     if (!transfer)

@@ -13,6 +13,7 @@
 #include "easy.h"
 
 #include "curl_events.h"
+#include "tunnel.h"
 #include "upload.h"
 
 #include <arpa/inet.h>
@@ -68,11 +69,14 @@ static bool set_common(np_easy *easy)
     SET(CURLOPT_MAXLIFETIME_CONN, 0L);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)INT32_MAX); /* ours is earlier */
 #undef SET
-    return rc == CURLE_OK && (!easy->point->tls || set_tls(h, options));
+    return rc == CURLE_OK && (!easy->point->tls || set_tls(h, options)) &&
+           np_tunnel_set_options(easy);
 }
 
 static bool set_address(np_easy *easy, const np_connection *connection)
 {
+    if (easy->point->proxy)
+        return np_tunnel_set_address(easy, connection);
     if (easy->resolve || easy->point->host_is_literal)
         return true;
     char address[INET6_ADDRSTRLEN] = "192.0.2.1";
@@ -296,10 +300,14 @@ static CURLcode set_fields(np_easy *easy, const np_transfer_spec *spec)
     return curl_easy_setopt(easy->handle, CURLOPT_HTTPHEADER, count ? easy->list : NULL);
 }
 
-static CURLcode set_verbose(np_easy *easy, const np_transfer_spec *spec)
+static CURLcode set_verbose(np_easy *easy, const np_transfer_spec *spec,
+                            const np_connection *connection)
 {
-    const bool verbose = spec->body_form != NP_BODY_FORM_NONE ||
-                         strlen(spec->url) + easy->header_length > LONG_REQUEST_BYTES;
+    const bool in_pieces = spec->body_form != NP_BODY_FORM_NONE ||
+                           strlen(spec->url) + easy->header_length > LONG_REQUEST_BYTES;
+    const bool for_tunnel = np_tunnel_has_phase(easy->point) && !connection->ready;
+    const bool verbose = in_pieces || for_tunnel;
+    easy->verbose_for_tunnel = for_tunnel && !in_pieces;
     if (verbose == easy->verbose)
         return CURLE_OK;
     easy->verbose = verbose;
@@ -353,7 +361,8 @@ static CURLcode set_all(np_easy *easy, const np_transfer_spec *spec, np_connecti
     rc = rc ? rc : np_upload_prepare(easy, spec);
     rc = rc ? rc : set_fields(easy, spec);
     rc = rc ? rc : set_version(easy, spec);
-    rc = rc ? rc : set_verbose(easy, spec);
+    rc = rc ? rc : set_verbose(easy, spec, connection);
+    rc = rc ? rc : np_tunnel_prepare(easy, connection);
     rc = rc ? rc : set_progress(easy, !connection->ready);
     return rc ? rc : set_cold(easy, spec->reuse == NP_REUSE_COLD);
 }

@@ -13,6 +13,7 @@
 #include "multi.h"
 #include "service_point.h"
 #include "transfer_run.h"
+#include "tunnel_auth.h"
 
 #include "fail.h"
 
@@ -28,6 +29,7 @@ enum {
 };
 #define DEFAULT_CONNECT_TIMEOUT_NS (30 * NP_NS_PER_S)
 #define DEFAULT_MAX_IDLE_NS        (100 * NP_NS_PER_S)
+#define DEFAULT_PROXY_TIMEOUT_NS   (5 * NP_NS_PER_S)
 
 static void on_turn_end(uint64_t now_ns, void *user)
 {
@@ -65,10 +67,14 @@ static np_status take_options(np_engine *engine, const np_engine_options *option
         options->max_idle_time_ns > 0 ? options->max_idle_time_ns : DEFAULT_MAX_IDLE_NS;
     own->header_limit_bytes =
         options->header_limit_bytes ? options->header_limit_bytes : DEFAULT_HEADER_LIMIT;
+    own->proxy_connect_timeout_ns = options->proxy_connect_timeout_ns > 0
+                                        ? options->proxy_connect_timeout_ns
+                                        : DEFAULT_PROXY_TIMEOUT_NS;
     own->ca_file = options->ca_file && *options->ca_file ? options->ca_file : NULL;
     own->ca_path = options->ca_path && *options->ca_path ? options->ca_path : NULL;
     const bool copied = copy_text(&own->ca_file);
-    if (!copy_text(&own->ca_path) || !copied)
+    const bool proxy_copied = copy_text(&own->proxy_ca_file);
+    if (!copy_text(&own->ca_path) || !copied || !proxy_copied)
         return np_fail(err, NP_E_NO_MEMORY, "no memory for an engine");
     if (own->ca_file && access(own->ca_file, R_OK) != 0)
         return np_fail_os(err, NP_E_INPUT, errno,
@@ -93,6 +99,7 @@ np_status np_engine_create(np_loop *loop, np_dialer *dialer, np_producer *produc
     np_list_init(&engine->points_by_use);
     np_list_init(&engine->resumed);
     np_list_init(&engine->retired);
+    np_list_init(&engine->proxy_memories);
     np_status status = take_options(engine, options, err);
     if (status)
         goto fail;
@@ -133,8 +140,10 @@ void np_engine_free(np_engine *engine)
         np_loop_set_turn_end(engine->loop, NULL, NULL);
     np_multi_free(engine);
     np_transfers_free_kept(engine);
+    np_proxy_auth_free(engine);
     free(engine->by_fd);
     free((char *)(uintptr_t)engine->options.ca_file); /* our own copies */
     free((char *)(uintptr_t)engine->options.ca_path);
+    free((char *)(uintptr_t)engine->options.proxy_ca_file);
     free(engine);
 }

@@ -26,6 +26,7 @@
 typedef struct np_service_point np_service_point;
 typedef struct np_connection np_connection;
 typedef struct np_easy np_easy;
+typedef struct np_tunnel np_tunnel;
 
 enum { POINT_BUCKETS = 256, POINTS_KEPT = 256 /* beyond them, those that nothing uses go */ };
 
@@ -50,7 +51,8 @@ struct np_engine {
     np_link resumed;       /* transfers that go on at the turn's end */
     np_link retired;       /* easy handles that wait for being taken out of the multi handle */
     np_transfer *free_transfers;
-    np_loop_task again; /* a turn's end that did not get through */
+    np_link proxy_memories; /* what proxies have asked for: tunnel_auth.c */
+    np_loop_task again;     /* a turn's end that did not get through */
     bool again_posted;
     uint32_t last_number, last_connection; /* given out while nothing is traced */
 };
@@ -59,7 +61,9 @@ struct np_engine {
 typedef struct np_pool_key {
     const char *scheme, *host;
     uint16_t port;
-    const char *proxy; /* "kind://user@host:port"; NULL: direct */
+    const char *proxy; /* kind, user, password, host, port (transfer_route.c); NULL: direct */
+    const np_proxy_entry *via; /* the proxy; not compared, `proxy` says all of it */
+    np_proxy_list *via_list;   /* where `via` is in */
 } np_pool_key;
 
 struct np_service_point {
@@ -69,6 +73,9 @@ struct np_service_point {
     uint32_t hash;
     np_pool_key key; /* its texts are ours */
     bool tls, host_is_literal;
+    bool proxy_is_literal;
+    const np_proxy_entry *proxy; /* NULL: direct; in proxy_list, to which we have a reference */
+    np_proxy_list *proxy_list;
     char *origin;              /* "https://host:443" */
     uint32_t limit;            /* connections; UINT32_MAX: none */
     uint32_t connection_count; /* in every state */
@@ -132,6 +139,7 @@ struct np_connection {
     uint16_t local_port;
     np_loop_watch *watch;
     np_dial *dial;
+    np_tunnel *tunnel; /* NULL: direct */
     const np_connection_handler *handler;
     np_transfer *transfer; /* who uses it, or waits for it; NULL: nobody */
     np_link in_point, in_idle;
@@ -160,6 +168,8 @@ struct np_easy {
     bool in_multi;
     bool cold, verbose, progress; /* options as set */
     bool upload;                  /* CURLOPT_UPLOAD, as set */
+    bool verbose_for_tunnel;      /* verbose, but not because of a request sent in pieces */
+    long proxy_auth;              /* as set; 0: never */
     int method_kind;              /* as set */
     long version;                 /* as set: CURL_HTTP_VERSION_*; 0: none */
     char method[32];              /* as set, for a method of its own kind */
@@ -180,7 +190,8 @@ typedef enum np_stage {
     NP_STAGE_SETUP, /* dns, connect, tls */
     NP_STAGE_SEND,
     NP_STAGE_WAIT,
-    NP_STAGE_RECEIVE
+    NP_STAGE_RECEIVE,
+    NP_STAGE_PROXY /* before QUEUE: which way it takes is being found out */
 } np_stage;
 
 /* Pauses in which the program gave or took no data, of one direction. */
@@ -250,6 +261,13 @@ struct np_transfer {
     uint32_t slot_span;
     np_pauses receive_pauses, send_pauses;
     np_upload upload;
+    struct {
+        np_proxy_list *list; /* NULL: direct; ours */
+        size_t index;        /* of the entry it is at */
+        bool is_held;        /* a 407 whose header() waits for what libcurl does about it */
+        bool was_again;      /* a second connection was made to answer a 407 */
+        uint32_t rounds;     /* that followed a 407 */
+    } route;
 
     int status, protocol;
     int64_t content_length; /* -1: not known */

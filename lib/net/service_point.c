@@ -82,8 +82,17 @@ static np_service_point *service_point_create(np_engine *engine, const np_pool_k
     np_list_init(&point->opening);
     point->engine = engine;
     point->hash = hash;
-    point->key = (np_pool_key){strdup(key->scheme), strdup(key->host), key->port,
-                               key->proxy ? strdup(key->proxy) : NULL};
+    point->key = (np_pool_key){strdup(key->scheme),
+                               strdup(key->host),
+                               key->port,
+                               key->proxy ? strdup(key->proxy) : NULL,
+                               NULL,
+                               NULL};
+    if (key->via) {
+        point->proxy = key->via;
+        point->proxy_list = np_proxy_list_retain(key->via_list);
+        point->proxy_is_literal = is_literal(key->via->host);
+    }
     const bool bare_v6 = strchr(key->host, ':') != NULL;
     const int length = asprintf(&point->origin, "%s://%s%s%s:%u", key->scheme, bare_v6 ? "[" : "",
                                 key->host, bare_v6 ? "]" : "", key->port);
@@ -168,6 +177,7 @@ void np_service_point_free(np_service_point *point)
     free((char *)(uintptr_t)point->key.scheme); /* our own copies */
     free((char *)(uintptr_t)point->key.host);
     free((char *)(uintptr_t)point->key.proxy);
+    np_proxy_list_release(point->proxy_list);
     free(point->origin);
     free(point);
 }

@@ -16,11 +16,16 @@
 #include "transfer_run.h"
 
 #include "connection.h"
+#include "curl_events.h"
 #include "easy.h"
 #include "multi.h"
+#include "round.h"
 #include "service_point.h"
+#include "tls_events.h"
 #include "transfer_error.h"
+#include "transfer_route.h"
 #include "transfer_trace.h"
+#include "tunnel.h"
 #include "upload.h"
 
 #include "fail.h"
@@ -78,6 +83,15 @@ static int outcome_of(const np_error *failure)
     }
 }
 
+/* While their request is still there: nobody would know whose they are later. */
+static void end_setup_spans(np_connection *connection, const np_error *failure, uint64_t now_ns)
+{
+    np_tls_events_give_up(connection, now_ns,
+                          failure->web_status == NP_WEB_TIMEOUT ? NP_SPAN_TIMEOUT : NP_SPAN_FAILED);
+    if (connection->tunnel)
+        np_tunnel_failed(connection->tunnel, failure, 0, now_ns);
+}
+
 static void trace_end(np_transfer *transfer, const np_error *failure, uint64_t now_ns)
 {
     np_producer *producer = transfer->engine->producer;
@@ -88,6 +102,8 @@ static void trace_end(np_transfer *transfer, const np_error *failure, uint64_t n
     transfer->slot_span = 0;
     np_upload_end(transfer, now_ns);
     np_trace_pauses_end(transfer, NP_PHASE_RECEIVE, now_ns);
+    if (failure && transfer->connection && !transfer->connection->ready)
+        end_setup_spans(transfer->connection, failure, now_ns);
     if (!failure)
         np_emit_phase_end(producer, transfer->last_ns, transfer->number, NP_PHASE_RECEIVE,
                           NP_SOURCE_CALLBACK);
@@ -106,6 +122,7 @@ static void end_transfer(np_transfer *transfer, const np_error *failure)
     np_loop_timer_cancel(transfer->deadline_timer);
     np_loop_timer_cancel(transfer->drain_timer);
     np_loop_timer_cancel(transfer->upload.quiet_timer);
+    np_route_end(transfer);
     transfer->handler.done(transfer, failure, transfer->user);
     transfer_give_back(transfer);
 }
@@ -260,15 +277,64 @@ static np_close_reason close_reason_of(const np_error *failure)
     }
 }
 
+/* A proxy that closes after its 407: the same again on another connection, with credentials. The
+ * handle stays with the transfer, because the challenge is in it. */
+static void answer_on_new_connection(np_transfer *transfer, uint64_t now_ns)
+{
+    transfer->easy->transfer = NULL;
+    if (transfer->route.is_held)
+        np_round_next_hop(transfer, now_ns);
+    else
+        np_emit_phase_begin(transfer->engine->producer, now_ns, transfer->number, NP_PHASE_QUEUE,
+                            NP_SOURCE_CALL);
+    drop_connection(transfer, NP_CLOSE_SERVER, now_ns);
+    reset_for_retry(transfer);
+    transfer->new_because = NP_NEW_PEER_CLOSED;
+}
+
+/* --- the next proxy --- */
+
+bool np_transfer_fail_over(np_transfer *transfer, const np_error *failure, uint64_t now_ns)
+{
+    if (!np_route_may_go_on(transfer, failure, now_ns))
+        return false;
+    np_easy *easy = transfer->easy;
+    const np_close_reason reason = transfer->connection->state == NP_CONNECTION_CONNECTING
+                                       ? NP_CLOSE_CONNECT
+                                       : close_reason_of(failure);
+    np_list_remove(&transfer->in_queue);
+    if (easy && easy->transfer == transfer) {
+        tear_out(transfer, reason, now_ns);
+    } else {
+        if (easy)
+            np_easy_rest(easy);
+        transfer->easy = NULL;
+        drop_connection(transfer, reason, now_ns);
+    }
+    transfer->no_socket = false;
+    np_route_go_on(transfer, now_ns);
+    return true;
+}
+
 static void finish(np_transfer *transfer, CURLcode code)
 {
     np_engine *engine = transfer->engine;
     np_easy *easy = transfer->easy;
     np_multi_remove(engine, easy);
+    if (!transfer->failure.status && np_round_wants_connection(transfer, code)) {
+        answer_on_new_connection(transfer, np_now());
+        return;
+    }
     if (np_upload_forgives(transfer, code))
         code = CURLE_OK;
+    if (np_round_was_refused(transfer, code)) { /* the 407 is the answer; its body is lost */
+        transfer->connection->single_use = true;
+        code = CURLE_OK;
+    }
     if (code == CURLE_OK && !transfer->header_done)
         code = CURLE_GOT_NOTHING; /* libcurl is content with a header that breaks off */
+    if (code == CURLE_OK && transfer->route.is_held)
+        np_curl_events_give_header(transfer); /* libcurl leaves it at that 407 */
     if (code == CURLE_OK && !transfer->failure.status) {
         const uint64_t now_ns = np_loop_now(engine->loop);
         trace_end(transfer, NULL, now_ns);
@@ -287,8 +353,13 @@ static void finish(np_transfer *transfer, CURLcode code)
     if (transfer->drained_over && !failure.status)
         (void)np_fail_web(&failure, NP_WEB_REQUEST_CANCELED, NULL, 0, NULL,
                           "the rest of the response was too long to be waited for");
-    else if (!failure.status)
-        np_transfer_explain(transfer, code, &failure);
+    else if (!failure.status) {
+        bool proxy_fault = false;
+        if (!np_tunnel_explain(transfer, code, &failure, &proxy_fault))
+            np_transfer_explain(transfer, code, &failure);
+        if (proxy_fault && np_transfer_fail_over(transfer, &failure, now_ns))
+            return;
+    }
     trace_end(transfer, &failure, now_ns);
     transfer->easy = NULL;
     np_easy_rest(easy);
@@ -316,12 +387,16 @@ bool np_transfers_collect(np_engine *engine)
 
 /* --- launching --- */
 
+static np_source stamp_source(const np_connection *connection, uint64_t now_ns)
+{
+    return connection->connected_ns == now_ns ? NP_SOURCE_SYSCALL : NP_SOURCE_CALL;
+}
+
 static void begin_tls(np_transfer *transfer, uint64_t now_ns)
 {
-    const np_connection *connection = transfer->connection;
     transfer->upload.send_open = false;
     np_emit_phase_begin(transfer->engine->producer, now_ns, transfer->number, NP_PHASE_TLS,
-                        connection->connected_ns == now_ns ? NP_SOURCE_SYSCALL : NP_SOURCE_CALL);
+                        stamp_source(transfer->connection, now_ns));
 }
 
 void np_transfer_launch(np_transfer *transfer, np_connection *connection, uint64_t now_ns)
@@ -335,7 +410,10 @@ void np_transfer_launch(np_transfer *transfer, np_connection *connection, uint64
     transfer->reused = connection->ready;
     transfer->stage = NP_STAGE_SETUP;
     connection->state = connection->ready ? NP_CONNECTION_BUSY : NP_CONNECTION_HANDSHAKING;
-    if (transfer->point->tls && !connection->handed_over)
+    if (connection->tunnel && !connection->handed_over)
+        np_tunnel_begin(connection->tunnel, transfer->number, now_ns,
+                        stamp_source(connection, now_ns));
+    else if (transfer->point->tls && !connection->handed_over)
         begin_tls(transfer, now_ns);
     if (!transfer->easy)
         transfer->easy = np_easy_take(transfer->point);
@@ -435,9 +513,27 @@ static void fail_with_timeout(np_transfer *transfer, const char *limit)
     np_transfer_abort(transfer, &cause);
 }
 
+/* The time that a proxy has for itself is over; false: it is that of the whole set-up. */
+static bool fail_proxy_timeout(np_transfer *transfer, uint64_t now_ns)
+{
+    const np_tunnel *tunnel = transfer->connection ? transfer->connection->tunnel : NULL;
+    if (!tunnel || !tunnel->timed_out)
+        return false;
+    np_error cause;
+    (void)np_fail_web(
+        &cause, NP_WEB_TIMEOUT, NULL, 0, NULL,
+        "proxy %s: no connection within %.3g s: timed out while %s", tunnel->proxy->text,
+        (double)transfer->engine->options.proxy_connect_timeout_ns / (double)NP_NS_PER_S,
+        np_transfer_activity(transfer));
+    if (!np_transfer_fail_over(transfer, &cause, now_ns))
+        np_transfer_abort(transfer, &cause);
+    return true;
+}
+
 void np_transfer_setup_timed_out(np_transfer *transfer, uint64_t now_ns)
 {
-    (void)now_ns;
+    if (fail_proxy_timeout(transfer, now_ns))
+        return;
     char limit[64];
     (void)snprintf(limit, sizeof limit, "not connected within %.3g s: timed out",
                    (double)transfer->engine->options.connect_timeout_ns / (double)NP_NS_PER_S);
@@ -464,7 +560,7 @@ static void on_drain_deadline(uint64_t now_ns, void *user)
 np_transfer *np_transfer_start(np_engine *engine, const np_transfer_spec *spec,
                                const np_transfer_handler *handler, void *user)
 {
-    const np_pool_key key = {spec->scheme, spec->host, spec->port, NULL};
+    const np_pool_key key = np_route_key(spec);
     np_service_point *point = np_service_point_get(engine, &key);
     np_transfer *transfer = point ? transfer_take(engine) : NULL;
     if (!transfer)
@@ -488,9 +584,12 @@ np_transfer *np_transfer_start(np_engine *engine, const np_transfer_spec *spec,
         }
     }
     np_trace_request_begin(transfer, spec->begin_ns, NP_SOURCE_CALL);
+    if (!np_route_begin(transfer, spec->begin_ns)) {
+        np_loop_timer_cancel(transfer->deadline_timer);
+        transfer_give_back(transfer);
+        return NULL;
+    }
     engine->transfer_count++;
-    np_list_push_back(&point->arriving, &transfer->in_queue);
-    np_service_point_changed(point);
     if (!np_loop_is_current(engine->loop))
         np_multi_wake(engine);
     return transfer;

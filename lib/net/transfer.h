@@ -13,6 +13,7 @@
 #include "dial.h"
 #include "loop.h"
 #include "producer.h"
+#include "proxy.h"
 #include <netphase/request.h>
 #include <stdatomic.h>
 
@@ -26,7 +27,10 @@ typedef struct np_engine_options {
     const char *ca_file, *ca_path;
     bool insecure;
     np_tls_version tls_minimum, tls_maximum;
-    uint32_t header_limit_bytes; /* 0: 64 KiB */
+    uint32_t header_limit_bytes;      /* 0: 64 KiB */
+    int64_t proxy_connect_timeout_ns; /* TCP and TLS to one proxy; 0: 5 s */
+    const char *proxy_ca_file;        /* trusted for https proxies; NULL: ca_file */
+    bool proxy_insecure;              /* any certificate of an https proxy will do */
 } np_engine_options;
 
 np_status np_engine_create(np_loop *loop, np_dialer *dialer, np_producer *producer,
@@ -72,7 +76,8 @@ typedef struct np_transfer_spec {
                              np_transfer_release_body */
     bool expect_continue; /* Expect: 100-continue, where there is a body of more than 0 bytes */
     int64_t
-        continue_timeout_ns; /* the body is held back for as long; 0: not at all; -1: for ever */
+        continue_timeout_ns;   /* the body is held back for as long; 0: not at all; -1: for ever */
+    np_proxy_list *proxy_list; /* the way is known: these, and nobody is asked; NULL: it is not */
 } np_transfer_spec;
 
 /* upload() has nothing to give now: it is called again after np_transfer_resume_upload. */

@@ -7,6 +7,7 @@
  */
 #include "transfer_error.h"
 
+#include "tunnel.h"
 #include "upload.h"
 
 #include "fail.h"
@@ -64,6 +65,8 @@ const char *np_transfer_activity(const np_transfer *transfer)
             return "looking up the name";
         if (!connection || connection->state == NP_CONNECTION_CONNECTING)
             return "connecting";
+        if (np_tunnel_activity(connection->tunnel))
+            return np_tunnel_activity(connection->tunnel);
         return transfer->point->tls ? "setting up TLS" : "connecting";
     case NP_STAGE_SEND:
         return "sending the request";
@@ -71,6 +74,8 @@ const char *np_transfer_activity(const np_transfer *transfer)
         return "waiting for the response";
     case NP_STAGE_RECEIVE:
         return "receiving the response";
+    case NP_STAGE_PROXY:
+        return "finding out which proxy to use";
     }
     return "?";
 }

@@ -10,6 +10,9 @@
 void np_transfer_launch(np_transfer *transfer, np_connection *connection, uint64_t now_ns);
 /* Ends one that is not in the multi handle; its connection is the caller's to close. */
 void np_transfer_fail(np_transfer *transfer, const np_error *failure, uint64_t now_ns);
+/* The set-up through a proxy has failed, and that proxy is to blame: true: it goes on with the next
+ * one, and its connection has been closed. */
+bool np_transfer_fail_over(np_transfer *transfer, const np_error *failure, uint64_t now_ns);
 /* connect_timeout is over before its connection was ready. */
 void np_transfer_setup_timed_out(np_transfer *transfer, uint64_t now_ns);
 

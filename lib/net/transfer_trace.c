@@ -71,6 +71,23 @@ void np_trace_request_begin(np_transfer *transfer, uint64_t begin_ns, np_source 
                                    origin_ref(transfer->point),
                                    target_ref(transfer->point, transfer->spec.target), hop, 0}
     });
+    np_trace_proxy(transfer, begin_ns); /* of a later hop; the first does not know its own yet */
+}
+
+void np_trace_proxy(const np_transfer *transfer, uint64_t now_ns)
+{
+    np_producer *producer = transfer->engine->producer;
+    const np_proxy_list *list = transfer->route.list;
+    if (!producer || !list)
+        return;
+    const np_proxy_entry *proxy = transfer->point->proxy;
+    np_emit(producer, &(np_event){
+                          .time_ns = now_ns,
+                          .request = transfer->number,
+                          .type = NP_EVENT_PROXY,
+                          .source = NP_SOURCE_CALL,
+                          .word = {list->source, proxy ? word(producer, proxy->text) : 0}
+    });
 }
 
 static int layer_number(const char *layer)
@@ -295,7 +312,7 @@ void np_trace_connection_open(np_connection *connection, const np_transfer *caus
         return;
     }
     connection->number = ++producer->last_connection;
-    const char *proxy = connection->point->key.proxy;
+    const char *proxy = connection->point->proxy ? connection->point->proxy->text : NULL;
     np_emit(producer,
             &(np_event){
                 .time_ns = now_ns,

@@ -11,6 +11,8 @@ void np_trace_request_begin(np_transfer *transfer, uint64_t begin_ns, np_source 
  * is. */
 void np_trace_request_end(np_transfer *transfer, uint64_t now_ns, int outcome,
                           const np_error *failure);
+/* Which proxy it goes through, where that was decided at all. */
+void np_trace_proxy(const np_transfer *transfer, uint64_t now_ns);
 /* queue ends: this connection was granted, or its set-up begins. */
 void np_trace_queue_end(np_transfer *transfer, uint64_t now_ns);
 void np_trace_connection_use(np_transfer *transfer, uint64_t now_ns);

@@ -13,6 +13,8 @@
 
 enum { WAIT_S = 20 };
 
+const char *rig_dns_servers;
+
 static void on_header(np_transfer *transfer, void *user);
 static bool on_body(np_transfer *transfer, const void *data, size_t length, void *user);
 static void on_done(np_transfer *transfer, const np_error *failure, void *user);
@@ -47,6 +49,7 @@ static void begin(struct rig_request *request)
         .header_count = request->header_count,
         .reuse = request->reuse,
         .begin_ns = now_ns,
+        .proxy_list = request->proxy_list,
         .deadline_ns = request->timeout_ns ? now_ns + (uint64_t)request->timeout_ns : 0};
     request->transfer = np_transfer_start(request->rig->engine, &spec, &handler, request);
     request->number = request->first_number = np_transfer_number(request->transfer);
@@ -302,6 +305,22 @@ void rig_text(struct rig *rig, np_text_ref ref, char *out, size_t size)
 
 /* --- life --- */
 
+static bool start_engine(struct rig *rig, const np_engine_options *options,
+                         const char *const *resolve, size_t resolve_count, np_producer *producer)
+{
+    np_error err;
+    const np_dialer_options dialer = {
+        .resolve = resolve, .resolve_count = resolve_count, .dns_servers = rig_dns_servers};
+    if (np_loop_create(&rig->loop, &err) != NP_OK ||
+        np_dialer_create(rig->loop, &dialer, producer, &rig->dialer, &err) != NP_OK ||
+        np_engine_create(rig->loop, rig->dialer, producer, options, &rig->engine, &err) != NP_OK ||
+        np_loop_start(rig->loop, &err) != NP_OK) {
+        (void)fprintf(stderr, "%s\n", err.text);
+        return false;
+    }
+    return true;
+}
+
 bool rig_open(struct rig *rig, const np_engine_options *options, const char *const *resolve,
               size_t resolve_count, bool traced)
 {
@@ -327,16 +346,16 @@ bool rig_open(struct rig *rig, const np_engine_options *options, const char *con
         rig->producer.detail = NP_DETAIL_HEADERS;
         rig->producer.redaction = &redaction;
     }
-    np_producer *producer = traced ? &rig->producer : NULL;
-    const np_dialer_options dialer = {.resolve = resolve, .resolve_count = resolve_count};
-    if (np_loop_create(&rig->loop, &err) != NP_OK ||
-        np_dialer_create(rig->loop, &dialer, producer, &rig->dialer, &err) != NP_OK ||
-        np_engine_create(rig->loop, rig->dialer, producer, options, &rig->engine, &err) != NP_OK ||
-        np_loop_start(rig->loop, &err) != NP_OK) {
-        (void)fprintf(stderr, "%s\n", err.text);
-        return false;
-    }
-    return true;
+    return start_engine(rig, options, resolve, resolve_count, traced ? &rig->producer : NULL);
+}
+
+bool rig_open_into(struct rig *rig, const np_engine_options *options, const char *const *resolve,
+                   size_t resolve_count, np_producer *producer)
+{
+    memset(rig, 0, sizeof *rig);
+    pthread_mutex_init(&rig->mutex, NULL);
+    pthread_cond_init(&rig->changed, NULL);
+    return start_engine(rig, options, resolve, resolve_count, producer);
 }
 
 static void free_engine(struct rig *rig, void *user)

@@ -38,7 +38,8 @@ struct rig_request {
     struct rig_request *abort_other; /* aborted from inside header() */
     bool drain_in_header;
     uint64_t drain_bytes;
-    int again; /* started anew from done() so often */
+    np_proxy_list *proxy_list; /* NULL: direct */
+    int again;                 /* started anew from done() so often */
     /* out */
     bool done, header_seen;
     int status, protocol;
@@ -57,8 +58,14 @@ struct rig_request {
     bool paused;
 };
 
+extern const char *rig_dns_servers; /* for the rigs opened from now on; NULL: the system's */
+
 bool rig_open(struct rig *rig, const np_engine_options *options, const char *const *resolve,
               size_t resolve_count, bool traced);
+/* The same into the ring of a trace: np_producer_attach it before, detach it after rig_close. What
+ * reads events here does not work then: the collector has them. */
+bool rig_open_into(struct rig *rig, const np_engine_options *options, const char *const *resolve,
+                   size_t resolve_count, np_producer *producer);
 void rig_close(struct rig *rig); /* aborts what still runs */
 
 void rig_start(struct rig *rig, struct rig_request *requests,
