@@ -108,6 +108,8 @@ static np_status make_request(const struct sender_options *options, size_t url, 
     if (!status)
         status = np_request_set_reuse(request, options->reuse, err);
     if (!status)
+        status = np_request_set_allow_auto_redirect(request, options->follow, err);
+    if (!status)
         status = np_request_set_async_timeout(request, options->timeout_ms, err);
     for (size_t i = 0; !status && i < options->header_count; i++)
         status = set_header(request, &options->headers[i], err);

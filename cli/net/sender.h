@@ -20,6 +20,7 @@ struct sender_options {
     const struct sender_header *headers; /* headers[header_count], borrowed */
     size_t header_count;
     np_reuse reuse;
+    bool follow;        /* redirects */
     int64_t timeout_ms; /* -1: none */
     struct workload workload;
 };

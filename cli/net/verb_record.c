@@ -37,6 +37,7 @@ struct record_args {
     struct option_list headers;
     const char *ca_file;
     bool insecure;
+    bool follow;
     int tls_minimum; /* np_tls_version */
     int family;      /* np_family */
     struct option_list resolve;
@@ -90,6 +91,8 @@ static const struct verb_option option_table[] = {
      .help = "method to send, without a body", .fallback = "GET", OPTION_FIELD(struct record_args, method)},
     {.name = "header",      .letter = 'H', .type = OPTION_LIST, .argument = "'NAME: VALUE'",
      .help = "a header field; repeatable", OPTION_FIELD(struct record_args, headers)},
+    {.name = "location",    .letter = 'L', .type = OPTION_FLAG,
+     .help = "follow redirects; each hop is a row of its own", OPTION_FIELD(struct record_args, follow)},
     {.name = "timeout",     .type = OPTION_DURATION, .argument = "TIME", .low = 1000000, .high = DURATION_MOST_NS,
      .help = "limit of a whole request", .fallback = "100s", OPTION_FIELD(struct record_args, timeout_ns)},
 
@@ -289,6 +292,7 @@ static struct sender_options sender_options(const struct run *run, np_context *c
         .headers = run->headers,
         .header_count = args->headers.count,
         .reuse = (np_reuse)args->reuse,
+        .follow = args->follow,
         .timeout_ms = (args->timeout_ns + 999999) / 1000000,
         .workload =
             {

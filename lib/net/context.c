@@ -26,6 +26,7 @@ void np_context_release(np_context *context)
         return;
     np_callback_pool_free(context->pool);
     np_body_store_done(&context->bodies);
+    np_auth_cache_done(&context->auth_cache); /* the loop has been joined */
     pthread_mutex_destroy(&context->lock);
     free(context);
 }

@@ -12,6 +12,7 @@
 #define NP_NET_CONTEXT_H
 
 #include "async.h"
+#include "auth_cache.h"
 #include "body.h"
 #include "callback_pool.h"
 #include "transfer.h"
@@ -46,6 +47,8 @@ struct np_context {
     /* loop thread only: results completed in this turn, handed to the pool at its end */
     np_pool_job *finished, **finished_end;
     np_loop_task finish_task;
+
+    np_auth_cache auth_cache; /* loop thread only */
 };
 
 static inline void np_context_retain(np_context *context)

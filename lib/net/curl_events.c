@@ -48,6 +48,19 @@ static bool count_line(np_transfer *transfer, size_t length)
     return !transfer->header_too_long;
 }
 
+/* libcurl takes off every coding it knows; where it does, the announced length is that of other
+ * bytes than body() gets, and the last of these is known by the end only. */
+static void find_decoding(np_transfer *transfer)
+{
+    size_t count;
+    const np_header_line *lines = np_field_lines_get(&transfer->header, &count);
+    for (size_t i = 0; i < count && !transfer->decoding; i++)
+        transfer->decoding = strcasecmp(lines[i].name, "Content-Encoding") == 0 &&
+                             strcasecmp(lines[i].value, "identity") != 0 && lines[i].value[0];
+    if (transfer->decoding)
+        transfer->content_length = transfer->expected_bytes = -1;
+}
+
 /* How long the body is (RFC 9112 section 6.3). */
 static void find_body_length(np_transfer *transfer)
 {
@@ -60,6 +73,8 @@ static void find_body_length(np_transfer *transfer)
         transfer->expected_bytes = -1;
     else
         transfer->expected_bytes = transfer->content_length;
+    if (transfer->spec.decode && transfer->expected_bytes != 0)
+        find_decoding(transfer);
 }
 
 /* --- handler calls --- */

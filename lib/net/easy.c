@@ -333,6 +333,16 @@ static CURLcode set_version(np_easy *easy, const np_transfer_spec *spec)
     return curl_easy_setopt(easy->handle, CURLOPT_HTTP_VERSION, version);
 }
 
+/* Any text will do: it turns on the decoders of all codings libcurl knows, and the Accept-Encoding
+ * that it would send gives way to the one among our fields. */
+static CURLcode set_decode(np_easy *easy, bool decode)
+{
+    if (decode == easy->decode)
+        return CURLE_OK;
+    easy->decode = decode;
+    return curl_easy_setopt(easy->handle, CURLOPT_ACCEPT_ENCODING, decode ? "identity" : NULL);
+}
+
 static CURLcode set_cold(np_easy *easy, bool cold)
 {
     if (!easy->point->tls || cold == easy->cold)
@@ -364,6 +374,7 @@ static CURLcode set_all(np_easy *easy, const np_transfer_spec *spec, np_connecti
     rc = rc ? rc : set_verbose(easy, spec, connection);
     rc = rc ? rc : np_tunnel_prepare(easy, connection);
     rc = rc ? rc : set_progress(easy, !connection->ready);
+    rc = rc ? rc : set_decode(easy, spec->decode);
     return rc ? rc : set_cold(easy, spec->reuse == NP_REUSE_COLD);
 }
 
@@ -407,4 +418,22 @@ void np_easy_free(np_easy *easy)
     free(easy->list);
     free(easy->url);
     free(easy);
+}
+
+uint32_t np_engine_decoders(void)
+{
+    static const struct {
+        int feature;
+        uint32_t decoder;
+    } features[] = {
+        {CURL_VERSION_LIBZ,   NP_DECOMPRESS_GZIP | NP_DECOMPRESS_DEFLATE},
+        {CURL_VERSION_BROTLI, NP_DECOMPRESS_BROTLI                      },
+        {CURL_VERSION_ZSTD,   NP_DECOMPRESS_ZSTD                        },
+    };
+    const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+    uint32_t decoders = 0;
+    for (size_t i = 0; i < sizeof features / sizeof *features; i++)
+        if (info->features & features[i].feature)
+            decoders |= features[i].decoder;
+    return decoders;
 }

@@ -170,6 +170,7 @@ struct np_easy {
     bool upload;                  /* CURLOPT_UPLOAD, as set */
     bool verbose_for_tunnel;      /* verbose, but not because of a request sent in pieces */
     long proxy_auth;              /* as set; 0: never */
+    bool decode;                  /* CURLOPT_ACCEPT_ENCODING, as set */
     int method_kind;              /* as set */
     long version;                 /* as set: CURL_HTTP_VERSION_*; 0: none */
     char method[32];              /* as set, for a method of its own kind */
@@ -245,6 +246,7 @@ struct np_transfer {
     bool no_socket;   /* libcurl asked for a socket and none was prepared */
     bool prereq_seen;
     bool answered; /* a response byte has come, of a 1xx too */
+    bool decoding;      /* body() gets what libcurl makes of the body */
     bool header_done, paused, draining, drained_over, header_too_long;
     bool abort_pending, ended;
     bool left_connect; /* NP_FLAG_CONNECT_LEFT */
@@ -256,6 +258,7 @@ struct np_transfer {
 
     uint64_t send_end_ns; /* only for a request that is sent in several pieces */
     uint64_t last_ns;     /* the last response byte so far */
+    uint64_t end_ns;      /* where the hop ended in the trace */
     np_loop_timer *deadline_timer, *drain_timer;
     uint64_t drain_left_bytes;
     uint32_t slot_span;

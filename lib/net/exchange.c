@@ -24,6 +24,7 @@ static void free_block(np_request *request)
     np_context_unlink_request(context, &request->link);
     np_body_clear(&request->body, &context->bodies);
     free(request->response.headers);
+    np_follow_release(request);
     np_header_list_done(&request->fields);
     free(request->host_header);
     free(request->group_name);
@@ -243,10 +244,10 @@ np_async *np_exchange_read_locked(np_request *request, np_async *async, void *bu
 
 /* --- the engine's reports --- */
 
-static bool counts_as_success(int status)
+/* GR-14: a 3xx is what the caller wants to see when it does not want it followed. */
+static bool counts_as_success(const np_request *request, int status)
 {
-    return status >= 200 &&
-           status <= 399; /* GR-14; a 3xx is final as long as redirects are not followed */
+    return status >= 200 && status <= (request->follow.auto_redirect ? 299 : 399);
 }
 
 /* Copies what the engine knows of the header; false: no memory. */
@@ -254,13 +255,16 @@ static bool copy_header(np_transfer *transfer, np_response *out)
 {
     const np_header_line *lines = np_transfer_headers(transfer, &out->header_count);
     out->headers = np_header_copy(lines, out->header_count);
+    if (out->headers && np_transfer_decodes(transfer))
+        out->header_count = np_decompression_hide(out->headers, out->header_count);
     out->status = np_transfer_status(transfer);
     out->protocol = np_transfer_protocol(transfer);
     out->content_length = np_transfer_content_length(transfer);
     return out->headers != NULL;
 }
 
-static np_async *accept_header_locked(np_request *request, const np_response *header)
+static np_async *accept_header_locked(np_request *request, const np_response *header,
+                                      const np_error *refusal)
 {
     np_response *response = &request->response;
     response->headers = header->headers;
@@ -268,12 +272,14 @@ static np_async *accept_header_locked(np_request *request, const np_response *he
     response->status = header->status;
     response->protocol = header->protocol;
     response->content_length = header->content_length;
+    response->uri = request->follow.url->text;
+    response->method = request->follow.method;
     request->has_response = true;
 
-    np_error failure;
-    const bool success = counts_as_success(response->status);
+    np_error failure = *refusal;
+    const bool success = !refusal->status && counts_as_success(request, response->status);
     request->state = np_life_next(request->state, success ? NP_LIFE_HEADER : NP_LIFE_FAILED);
-    if (!success)
+    if (!success && !refusal->status)
         (void)np_fail_web(&failure, NP_WEB_PROTOCOL_ERROR, NULL, response->status, NULL,
                           "the server answered with status %d", response->status);
     np_async_complete(&request->operation, success ? NULL : &failure);
@@ -285,6 +291,9 @@ static void on_header(np_transfer *transfer, void *user)
     np_request *request = user;
     np_async *finished = NULL;
     np_response header = {0};
+    np_error refusal;
+    if (np_follow_header(request, transfer, &refusal))
+        return;
     if (!copy_header(transfer, &header)) {
         np_error failure;
         (void)np_fail(&failure, NP_E_NO_MEMORY, "no memory for the response's header");
@@ -294,7 +303,7 @@ static void on_header(np_transfer *transfer, void *user)
     pthread_mutex_lock(&request->lock);
     const bool accepted = operation_is_pending(request);
     if (accepted)
-        finished = accept_header_locked(request, &header);
+        finished = accept_header_locked(request, &header, &refusal);
     pthread_mutex_unlock(&request->lock);
     if (!accepted)
         free(header.headers); /* aborted meanwhile */
@@ -355,19 +364,31 @@ static void end_transfer(np_request *request, const np_error *failure)
     np_request_drop(request); /* the loop's */
 }
 
+static void start_hop(np_request *request);
+
 static void on_done(np_transfer *transfer, const np_error *failure, void *user)
 {
-    (void)transfer;
-    end_transfer(user, failure);
+    np_request *request = user;
+    np_error broken;
+    switch (np_follow_done(request, transfer, failure, &broken)) {
+    case NP_FOLLOW_NEXT:
+        start_hop(request);
+        break;
+    case NP_FOLLOW_FAIL:
+        end_transfer(request, &broken);
+        break;
+    case NP_FOLLOW_END:
+        end_transfer(request, failure);
+        break;
+    }
 }
 
 static const np_transfer_handler handler = {.header = on_header, .body = on_body, .done = on_done};
 
 /* --- start --- */
 
-static void start_arrived(np_loop_task *task)
+static void start_hop(np_request *request)
 {
-    np_request *request = (np_request *)((char *)task - offsetof(np_request, start_task));
     np_transfer *transfer =
         np_transfer_start(request->context->engine, &request->spec, &handler, request);
     if (!transfer) {
@@ -377,8 +398,17 @@ static void start_arrived(np_loop_task *task)
         return;
     }
     request->transfer = transfer;
+    if (request->spec.hop == 0)
+        request->follow.first_number = np_transfer_number(transfer);
     obey(request); /* an abort may have come before: then it is in the trace as one that was aborted
                     */
+}
+
+static void start_arrived(np_loop_task *task)
+{
+    np_request *request = (np_request *)((char *)task - offsetof(np_request, start_task));
+    np_follow_prepare(request);
+    start_hop(request);
 }
 
 void np_exchange_start(np_request *request)

@@ -41,6 +41,7 @@ np_status np_request_create(np_context *context, const char *url, np_request **o
     request->read_write_timeout_ms = READ_WRITE_TIMEOUT_DEFAULT_MS;
     request->response.request = request;
     request->stream.request = request;
+    np_follow_init(request);
     pthread_mutex_init(&request->lock, NULL);
     np_condition_init(&request->changed);
     if (!np_context_link_request(context, &request->link)) {
@@ -96,6 +97,16 @@ static np_status change_end(np_request *request, np_status status)
 {
     pthread_mutex_unlock(&request->lock);
     return status;
+}
+
+np_status np_request_change_begin(np_request *request, np_error *err)
+{
+    return change_begin(request, err);
+}
+
+np_status np_request_change_end(np_request *request, np_status status)
+{
+    return change_end(request, status);
 }
 
 static np_status set_method(np_request *request, const char *method, np_error *err)
@@ -306,6 +317,7 @@ static void fill_spec(np_request *request, uint64_t entry_ns)
         .caller_blocked_ns = &request->caller_blocked_ns,
         .version = request->protocol_version,
         .group = request->group_name,
+        .decode = request->follow.decompression != 0,
     };
 }
 
@@ -337,6 +349,8 @@ static np_status submit(np_request *request, np_calling_family family, np_async_
     np_status status = may_submit(request, family, err);
     if (!status)
         status = say_empty_body(request, err);
+    if (!status)
+        status = np_decompression_ask(request, err);
     if (status)
         return status;
     const np_async_setup setup = np_exchange_operation(request, NP_ASYNC_RESPONSE, fn, state, 2);

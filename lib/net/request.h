@@ -15,6 +15,9 @@
  * The loop learns what is wanted (abort, drain, resume) from bits under the lock and one task that
  * is posted when there is none under way.
  *
+ * A redirect or an authentication is another transfer of the same request: follow.c says so to
+ * exchange.c when one ends.
+ *
  * request.c is the public face; exchange.c is what happens between the caller's threads and the
  * loop; response.c and stream.c are the public faces of the two other handles.
  */
@@ -24,6 +27,7 @@
 #include "async.h"
 #include "body.h"
 #include "context.h"
+#include "follow.h"
 #include "header_list.h"
 #include "life_cycle.h"
 #include "url.h"
@@ -42,6 +46,7 @@ struct np_response {
     int status;          /* from here on written once, before the operation completes */
     int protocol;
     int64_t content_length;
+    const char *uri, *method; /* of the hop that answered */
     np_header_line *headers; /* headers[header_count], one block */
     size_t header_count;
 };
@@ -101,7 +106,15 @@ struct np_request {
 
     np_response response;
     np_stream stream;
+
+    np_follow follow;
 };
+
+/* --- request.c --- */
+
+/* NP_OK: the lock is held, and the request may be changed (SM-1); np_request_change_end is next. */
+np_status np_request_change_begin(np_request *request, np_error *err);
+np_status np_request_change_end(np_request *request, np_status status); /* returns `status` */
 
 /* --- exchange.c --- */
 static inline void np_request_hold(np_request *request)

@@ -20,12 +20,12 @@ int64_t np_response_content_length(const np_response *response)
 
 const char *np_response_uri(const np_response *response)
 {
-    return response ? response->request->url.text : NULL;
+    return response ? response->uri : NULL;
 }
 
 const char *np_response_method(const np_response *response)
 {
-    return response ? response->request->method : NULL;
+    return response ? response->method : NULL;
 }
 
 const char *np_response_header(const np_response *response, const char *name)

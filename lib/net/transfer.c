@@ -95,6 +95,7 @@ static void end_setup_spans(np_connection *connection, const np_error *failure, 
 static void trace_end(np_transfer *transfer, const np_error *failure, uint64_t now_ns)
 {
     np_producer *producer = transfer->engine->producer;
+    transfer->end_ns = !failure && transfer->last_ns ? transfer->last_ns : now_ns;
     if (!producer)
         return;
     np_emit_span_end(producer, now_ns, transfer->number, transfer->slot_span, NP_SPAN_ABANDONED,
@@ -139,6 +140,15 @@ static void count_bytes(const np_transfer *transfer, np_connection *connection)
 {
     connection->sent_bytes += np_upload_sent_bytes(transfer);
     connection->received_bytes += transfer->received_bytes;
+}
+
+/* What a decoder was given; body() has counted what it gave. */
+static void count_wire_bytes(np_transfer *transfer)
+{
+    curl_off_t bytes = 0;
+    if (transfer->decoding &&
+        curl_easy_getinfo(transfer->easy->handle, CURLINFO_SIZE_DOWNLOAD_T, &bytes) == CURLE_OK)
+        transfer->received_bytes = (uint64_t)bytes;
 }
 
 static void drop_connection(np_transfer *transfer, np_close_reason reason, uint64_t now_ns)
@@ -320,6 +330,7 @@ static void finish(np_transfer *transfer, CURLcode code)
 {
     np_engine *engine = transfer->engine;
     np_easy *easy = transfer->easy;
+    count_wire_bytes(transfer);
     np_multi_remove(engine, easy);
     if (!transfer->failure.status && np_round_wants_connection(transfer, code)) {
         answer_on_new_connection(transfer, np_now());
@@ -477,6 +488,8 @@ static void end_now(np_transfer *transfer, const np_error *cause)
     const np_close_reason reason = close_reason_of(&failure);
     np_connection *connection = transfer->connection;
     np_easy *easy = transfer->easy;
+    if (easy)
+        count_wire_bytes(transfer);
     trace_end(transfer, &failure, now_ns);
     np_list_remove(&transfer->in_queue);
     if (easy && easy->transfer == transfer) {
@@ -686,6 +699,16 @@ uint32_t np_transfer_number(const np_transfer *transfer)
 uint32_t np_transfer_hop(const np_transfer *transfer)
 {
     return transfer->hop;
+}
+
+uint64_t np_transfer_end_ns(const np_transfer *transfer)
+{
+    return transfer->end_ns;
+}
+
+bool np_transfer_decodes(const np_transfer *transfer)
+{
+    return transfer->decoding;
 }
 
 int np_transfer_status(const np_transfer *transfer)

@@ -78,6 +78,8 @@ typedef struct np_transfer_spec {
     int64_t
         continue_timeout_ns;   /* the body is held back for as long; 0: not at all; -1: for ever */
     np_proxy_list *proxy_list; /* the way is known: these, and nobody is asked; NULL: it is not */
+    bool decode; /* the body is handed out without its Content-Encoding; Accept-Encoding is among
+                    the fields */
 } np_transfer_spec;
 
 /* upload() has nothing to give now: it is called again after np_transfer_resume_upload. */
@@ -133,9 +135,16 @@ uint32_t np_transfer_number(
                                      again, so take hop_of of later hops right after the start */
 uint32_t np_transfer_hop(const np_transfer *transfer); /* spec.hop, or one more when RS-5 has sent
                                                           it again: a later hop is this + 1 */
+/* In done(): where this hop ends in the trace, and so where a later one begins. */
+uint64_t np_transfer_end_ns(const np_transfer *transfer);
 int np_transfer_status(const np_transfer *transfer);   /* 0 before the header */
 int np_transfer_protocol(const np_transfer *transfer); /* 10, 11, 20 */
 int64_t np_transfer_content_length(const np_transfer *transfer); /* -1: not known */
+/* After the header: does body() get something else than what came over the wire? The length is not
+ * known then. */
+bool np_transfer_decodes(const np_transfer *transfer);
+/* The content codings libcurl takes off, NP_DECOMPRESS_*. Any thread. */
+uint32_t np_engine_decoders(void);
 /* The final response's fields, in order, borrowed until done() returns. */
 const np_header_line *np_transfer_headers(np_transfer *transfer, size_t *count);
 

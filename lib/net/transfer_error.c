@@ -42,7 +42,7 @@ static const struct code_meaning {
     {CURLE_UNSUPPORTED_PROTOCOL,              NP_WEB_SERVER_PROTOCOL_VIOLATION,     "the answer is not HTTP/1%.0s"             },
     {CURLE_HTTP2,                             NP_WEB_SERVER_PROTOCOL_VIOLATION,     "the answer breaks the rules of HTTP/2%.0s"},
     {CURLE_BAD_CONTENT_ENCODING,              NP_WEB_SERVER_PROTOCOL_VIOLATION,
-     "the transfer coding of the answer is broken%.0s"                                                                         },
+     "the coding of the answer's body is broken or not known%.0s"                                                                         },
     {CURLE_HTTP2_STREAM,                      NP_WEB_PIPELINE_FAILURE,              "stream refused while %s"                  },
     {(CURLcode)100 /* TOO_LARGE, from 8.6 */, NP_WEB_MESSAGE_LENGTH_LIMIT_EXCEEDED,
      "the header of the answer is too long%.0s"                                                                                },

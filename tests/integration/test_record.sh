@@ -60,6 +60,11 @@ trace_is_sound both.db
 record -n 2 -o status.db "$base_http/missing" "$base_http/moved" "$base_http/error" || fail "statuses: $(cat err.txt)"
 equal "statuses" "$(sql status.db 'SELECT group_concat(status, " ") FROM (SELECT DISTINCT status FROM requests ORDER BY status)')" "302 404 500"
 equal "a status is no failure" "$(sql status.db 'SELECT sum(failed) FROM requests')" 0
+record -L -n 2 -o hops.db "$base_http/moved" || fail "redirects: $(cat err.txt)"
+equal "hops" "$(sql hops.db 'SELECT group_concat(status || " " || hop || " " || hop_reason, ", ") FROM requests')" "302 0 first, 200 1 redirect, 302 0 first, 200 1 redirect"
+equal "their first hop" "$(sql hops.db 'SELECT count(*) FROM requests a JOIN requests b ON a.hop_of = b.id WHERE b.hop = 0 AND b.hop_of IS NULL')" 2
+equal "calls" "$(sql hops.db 'SELECT count(*) || " " || min(hops) || " " || sum(total_ns = hops_total_ns) FROM calls')" "2 2 2"
+trace_is_sound hops.db
 record --fail -o status.db "$base_http/missing"
 equal "exit with --fail and 404" $? 1
 record --fail -o status.db "$base_http/"

@@ -198,11 +198,12 @@ Test(request_nginx, gr_14_a_404_has_a_body_that_can_be_read)
     take_down();
 }
 
-Test(request_nginx, gr_14_a_redirect_is_the_final_answer)
+Test(request_nginx, gr_14_a_redirect_is_the_final_answer_when_it_is_not_to_be_followed)
 {
     if (!set_up("location /moved { return 301 /small; }", 0))
         return;
     np_request *request = request_for(nginx.http_port, "/moved");
+    cr_assert_eq(np_request_set_allow_auto_redirect(request, false, NULL), NP_OK);
 
     np_response *response = get(request);
 

@@ -193,6 +193,11 @@ static void note_spec(fake_seen *seen, const np_transfer_spec *spec)
         used += (size_t)snprintf(seen->headers + used, sizeof seen->headers - used, "%s: %s\n",
                                  spec->headers[i].name, spec->headers[i].value);
     seen->port = spec->port;
+    seen->hop = spec->hop;
+    seen->hop_of = spec->hop_of;
+    seen->hop_reason = spec->hop_reason;
+    seen->begin_ns = spec->begin_ns;
+    seen->decode = spec->decode;
     seen->reuse = spec->reuse;
     seen->version = spec->version;
     copy_text(seen->group, sizeof seen->group, spec->group);
@@ -297,6 +302,27 @@ uint32_t np_transfer_number(const np_transfer *t)
 {
     (void)t;
     return 1;
+}
+
+uint32_t np_transfer_hop(const np_transfer *t)
+{
+    return t->seen.hop;
+}
+
+uint64_t np_transfer_end_ns(const np_transfer *t)
+{
+    return np_loop_now(t->engine->loop);
+}
+
+bool np_transfer_decodes(const np_transfer *t)
+{
+    (void)t;
+    return false;
+}
+
+uint32_t np_engine_decoders(void)
+{
+    return NP_DECOMPRESS_GZIP | NP_DECOMPRESS_DEFLATE;
 }
 
 int np_transfer_status(const np_transfer *t)

@@ -28,6 +28,10 @@ typedef struct fake_seen {
     char method[65], url[512], host[256], host_header[256];
     char headers[512]; /* "name: value\n"… */
     uint16_t port;
+    uint32_t hop, hop_of;
+    uint8_t hop_reason;
+    uint64_t begin_ns;
+    bool decode;
     np_reuse reuse;
     int version;
     char group[64];

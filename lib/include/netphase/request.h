@@ -60,6 +60,15 @@ typedef enum np_reuse {
         2 /* a new connection, closed afterwards, with a lookup of its own and a full handshake */
 } np_reuse;
 
+/** What np_request_set_automatic_decompression takes: a set of these. */
+enum {
+    NP_DECOMPRESS_NONE = 0,
+    NP_DECOMPRESS_GZIP = 1,
+    NP_DECOMPRESS_DEFLATE = 2,
+    NP_DECOMPRESS_BROTLI = 4, /* where libcurl was built with it */
+    NP_DECOMPRESS_ZSTD = 8    /* likewise */
+};
+
 /* ------------------------------------------------------------------------------------------------ request */
 
 /**
@@ -154,6 +163,60 @@ NP_API np_status np_request_set_content_type(np_request *request, const char *va
 NP_API np_status np_request_set_host(np_request *request, const char *value, np_error *err);
 
 /**
+ * Sets whether redirects are followed, true at first (RS-0 ... RS-3). Statuses 300, 301, 302, 303,
+ * 307 and 308 with a Location are; each one is a hop of its own, and the response that is handed
+ * out is the last one's.
+ *
+ * @param follow  false: a 3xx is a response like any other, and no failure (GR-14)
+ * @return NP_E_INVALID_OPERATION after the start (SM-1); so for the next five
+ */
+NP_API np_status np_request_set_allow_auto_redirect(np_request *request, bool follow,
+                                                    np_error *err);
+/**
+ * Sets how many redirects are followed, 50 at first; one more ends the request with
+ * Web/PROTOCOL_ERROR and the redirect attached (RS-2).
+ *
+ * @param count  1 and more, else NP_E_ARGUMENT_RANGE
+ */
+NP_API np_status np_request_set_maximum_automatic_redirections(np_request *request, int64_t count,
+                                                               np_error *err);
+/** Sets whether a redirect may lead from https to http, false at first (RS-2). */
+NP_API np_status np_request_set_allow_downgrade(np_request *request, bool allow, np_error *err);
+/**
+ * Sets who asks, for servers that answer 401 with a Basic or Digest challenge (RS-4): the request
+ * is sent again with the answer, as a hop of its own. They are used for the origin of the request's
+ * URL alone, whatever redirects say, and never get into a trace.
+ *
+ * @param user      copied; no ':' and no control character, else NP_E_ARGUMENT; NULL: no
+ * credentials
+ * @param password  copied; no control character; NULL counts as ""
+ */
+NP_API np_status np_request_set_credentials(np_request *request, const char *user,
+                                            const char *password, np_error *err);
+/**
+ * Sets whether the context remembers an answered challenge, false at first: then later requests of
+ * the same user below the same folder of the same origin send their answer up front. The first one
+ * is challenged.
+ */
+NP_API np_status np_request_set_pre_authenticate(np_request *request, bool pre_authenticate,
+                                                 np_error *err);
+/**
+ * Sets which compressed bodies are asked for (Accept-Encoding) and handed out decompressed,
+ * NP_DECOMPRESS_NONE at first. A response that was decompressed has no Content-Encoding and no
+ * Content-Length field; the trace counts the bytes as they came.
+ *
+ * @param flags  a set of NP_DECOMPRESS_*; NP_E_ARGUMENT for another bit, or one that this libcurl
+ * cannot do
+ */
+NP_API np_status np_request_set_automatic_decompression(np_request *request, uint32_t flags,
+                                                        np_error *err);
+/**
+ * Returns the URL of the hop under way, at the end that of the response; at first the one the
+ * request was made with. Borrowed until release.
+ */
+NP_API const char *np_request_address(const np_request *request);
+
+/**
  * Starts the request; returns at once (ER-1: network failures come out of the end call).
  *
  * @param fn     called once on completion; NULL is allowed
@@ -164,8 +227,8 @@ NP_API np_status np_request_set_host(np_request *request, const char *value, np_
  * the stored failure (GR-2)
  *
  * The operation completes when the response header is there. Statuses of 400 and more complete it
- * with NP_E_WEB/PROTOCOL_ERROR and a readable response attached (GR-14); a 3xx is simply the final
- * status.
+ * with NP_E_WEB/PROTOCOL_ERROR and a readable response attached (GR-14); so does a 3xx, unless
+ * redirects are not to be followed.
  */
 NP_API np_status np_request_begin_get_response(np_request *request, np_async_fn fn, void *state,
                                                np_async **out, np_error *err);
