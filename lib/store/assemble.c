@@ -692,19 +692,47 @@ void np_assembly_add(np_assembly *assembly, const np_event *event, uint64_t posi
     }
 }
 
+static int by_number(const void *a, const void *b)
+{
+    const np_seen_request *x = *(np_seen_request *const *)a, *y = *(np_seen_request *const *)b;
+    return (x->number > y->number) - (x->number < y->number);
+}
+
+static void interrupt_request(np_assembly *assembly, np_seen_request *request, uint64_t end_ns,
+                              uint32_t flags)
+{
+    np_cut_close(&request->cut, end_ns > request->cut.start_ns ? end_ns : request->cut.start_ns);
+    request->outcome = NP_OUTCOME_INTERRUPTED;
+    request->flags |= flags;
+    append_ended(assembly, request);
+}
+
+/* In the order of their numbers; a first hop before the later ones, which need its row. */
+static void interrupt_requests(np_assembly *assembly, uint64_t end_ns, uint32_t flags)
+{
+    const size_t count = assembly->requests.count;
+    np_seen_request **requests = count ? malloc(count * sizeof(np_seen_request *)) : NULL;
+    size_t listed = 0;
+    for (uint32_t i = 0; requests && i <= assembly->requests.mask; i++)
+        if (assembly->requests.slots[i].number)
+            requests[listed++] = assembly->requests.slots[i].value;
+    if (requests)
+        qsort(requests, listed, sizeof(np_seen_request *), by_number);
+    uint32_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        np_seen_request *request = requests ? requests[i] : any_of(&assembly->requests, &at);
+        np_seen_request *first = request ? np_map_get(&assembly->requests, request->hop_of) : NULL;
+        if (first && first != request)
+            interrupt_request(assembly, first, end_ns, flags);
+        if (request && np_map_get(&assembly->requests, request->number))
+            interrupt_request(assembly, request, end_ns, flags);
+    }
+    free(requests);
+}
+
 void np_assembly_interrupt(np_assembly *assembly, uint64_t end_ns, uint32_t flags)
 {
-    uint32_t at = 0;
-    for (np_seen_request *request; (request = any_of(&assembly->requests, &at));) {
-        np_seen_request *first = np_map_get(&assembly->requests, request->hop_of);
-        if (first) /* its row is needed before that of a later hop */
-            request = first;
-        np_cut_close(&request->cut,
-                     end_ns > request->cut.start_ns ? end_ns : request->cut.start_ns);
-        request->outcome = NP_OUTCOME_INTERRUPTED;
-        request->flags |= flags;
-        append_ended(assembly, request);
-    }
+    interrupt_requests(assembly, end_ns, flags);
     for (np_pin *pin = assembly->pins.next, *next; pin != &assembly->pins; pin = next) {
         next = pin->next;
         if (pin->kind == NP_PIN_CONNECTION) {

@@ -180,6 +180,7 @@ typedef struct np_assembly {
 
     np_word_ids *words; /* words[word_mask + 1] */
     uint32_t word_mask, word_count, word_epoch;
+    uint64_t word_secret; /* odd */
 } np_assembly;
 
 /* The texts of an event that comes from packed bytes. */

@@ -163,16 +163,22 @@ static int width_for(uint64_t range)
     return range <= UINT32_MAX ? 4 : 8;
 }
 
-/* With a constant `width` this is one store a value. Every value is stored, and only those that are
- * there move `out` on: the buffer has room for all at their full width. */
+/* With a constant `width` this is one store a value. Where some are NULL every value is stored all
+ * the same, and only those that are there move `out` on: the buffer has room for all at their full
+ * width. */
 static inline __attribute__((always_inline)) int encode_width(struct builder *b, int column,
                                                               size_t width)
 {
     const int bit = np_chunk_present_bit((np_chunk_column)column);
     const int64_t *value = b->columns.value[column];
     const uint64_t low = (uint64_t)b->columns.low[column];
+    const bool is_full = b->columns.full & NP_COLUMN_BIT(column);
     uint8_t *out = b->data;
-    for (uint32_t i = 0; i < b->columns.rows; i++) {
+    for (uint32_t i = 0; is_full && i < b->columns.rows; i++, out += width) {
+        const uint64_t little_endian = htole64((uint64_t)value[i] - low);
+        memcpy(out, &little_endian, width);
+    }
+    for (uint32_t i = 0; !is_full && i < b->columns.rows; i++) {
         const uint64_t little_endian = htole64((uint64_t)value[i] - low);
         memcpy(out, &little_endian, width);
         out += np_columns_has(&b->columns, bit, i) ? width : 0;

@@ -16,7 +16,7 @@
 #include <string.h>
 
 #define NP_DRAIN_ROWS    10000 /* a transaction: more is not faster */
-#define NP_DRAIN_EVENTS  256   /* copied from the ring at once: stays in the first cache */
+#define NP_DRAIN_EVENTS  32    /* copied from the ring at once: stays in the first cache */
 #define NP_SLEEP_BUSY_NS (5 * NP_NS_PER_MS)
 #define NP_SLEEP_SOME_NS (20 * NP_NS_PER_MS)
 #define NP_SLEEP_IDLE_NS (50 * NP_NS_PER_MS)

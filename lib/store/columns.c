@@ -84,36 +84,69 @@ void np_columns_step(np_columns *columns, uint64_t mask, sqlite3_stmt *statement
     columns->ranged = 0;
 }
 
-static void measure_column(np_columns *columns, int column)
+/* The bits of NP_COLUMN_PRESENT that any row has, and that all have. */
+static void measure_present(const np_columns *columns, uint64_t *any, uint64_t *all)
 {
-    const int bit = np_chunk_present_bit((np_chunk_column)column);
+    *any = 0;
+    *all = UINT64_MAX;
+    if (!(columns->loaded & NP_COLUMN_BIT(NP_COLUMN_PRESENT)))
+        return;
+    const int64_t *present = columns->value[NP_COLUMN_PRESENT];
+    for (uint32_t i = 0; i < columns->rows; i++) {
+        *any |= (uint64_t)present[i];
+        *all &= (uint64_t)present[i];
+    }
+}
+
+static void measure_full(np_columns *columns, int column)
+{
+    const int64_t *value = columns->value[column];
+    int64_t low = value[0];
+    int64_t high = value[0];
+    for (uint32_t i = 1; i < columns->rows; i++) {
+        low = value[i] < low ? value[i] : low;
+        high = value[i] > high ? value[i] : high;
+    }
+    columns->low[column] = low;
+    columns->high[column] = high;
+}
+
+static void measure_sparse(np_columns *columns, int column, int bit)
+{
     const int64_t *value = columns->value[column];
     int64_t low = INT64_MAX;
     int64_t high = INT64_MIN;
-    bool any = false;
     for (uint32_t i = 0; i < columns->rows; i++) {
         if (!np_columns_has(columns, bit, i))
             continue;
-        any = true;
-        if (value[i] < low)
-            low = value[i];
-        if (value[i] > high)
-            high = value[i];
+        low = value[i] < low ? value[i] : low;
+        high = value[i] > high ? value[i] : high;
     }
-    columns->ranged |= NP_COLUMN_BIT(column);
-    if (any)
-        columns->empty &= ~NP_COLUMN_BIT(column);
-    else
-        columns->empty |= NP_COLUMN_BIT(column);
-    columns->low[column] = any ? low : 0;
-    columns->high[column] = any ? high : 0;
+    columns->low[column] = low;
+    columns->high[column] = high;
 }
 
 void np_columns_measure(np_columns *columns)
 {
-    for (int c = 0; c < NP_COLUMNS; c++)
-        if (columns->loaded & NP_COLUMN_BIT(c))
-            measure_column(columns, c);
+    uint64_t any, all;
+    measure_present(columns, &any, &all);
+    columns->full = 0;
+    for (int c = 0; c < NP_COLUMNS; c++) {
+        if (!(columns->loaded & NP_COLUMN_BIT(c)))
+            continue;
+        const int bit = np_chunk_present_bit((np_chunk_column)c);
+        columns->ranged |= NP_COLUMN_BIT(c);
+        columns->empty &= ~NP_COLUMN_BIT(c);
+        if (!columns->rows || (bit >= 0 && !(any >> bit & 1))) {
+            columns->empty |= NP_COLUMN_BIT(c);
+            columns->low[c] = columns->high[c] = 0;
+        } else if (bit < 0 || (all >> bit & 1)) {
+            columns->full |= NP_COLUMN_BIT(c);
+            measure_full(columns, c);
+        } else {
+            measure_sparse(columns, c, bit);
+        }
+    }
 }
 
 int np_columns_state(const np_columns *columns, uint32_t row)

@@ -17,6 +17,7 @@ typedef struct np_columns {
     uint64_t
         ranged;     /* bit a column: low and high are known; they bound the values that are there */
     uint64_t empty; /* bit a column: every value is NULL */
+    uint64_t full;  /* bit a column: no value is NULL; set by np_columns_measure */
     int64_t low[NP_COLUMNS];
     int64_t high[NP_COLUMNS];
     int64_t
@@ -39,7 +40,7 @@ void np_columns_select(uint64_t mask, np_textbuf *sql);
 /* Appends the row on which `statement` stands; `mask` as in np_columns_select. */
 void np_columns_step(np_columns *columns, uint64_t mask, sqlite3_stmt *statement);
 
-/* Sets low, high and empty of every loaded column from its values. */
+/* Sets low, high, empty and full of every loaded column from its values. */
 void np_columns_measure(np_columns *columns);
 
 static inline bool np_columns_has(const np_columns *columns, int present_bit, uint32_t row)

@@ -308,9 +308,9 @@ static bool is_known_span(const replay *r, const np_event *event)
 
 static void replay_ring(replay *r)
 {
-    np_event events[256];
+    np_event events[32]; /* small enough to stay near the processor */
     uint64_t at = r->from;
-    for (size_t count; at < r->head && (count = np_ring_read(r->ring, at, events, 256)) > 0;
+    for (size_t count; at < r->head && (count = np_ring_read(r->ring, at, events, 32)) > 0;
          at += count)
         for (size_t i = 0; i < count; i++)
             if (!is_known_span(r, &events[i]))

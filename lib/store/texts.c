@@ -4,6 +4,7 @@
 #include "arena.h"
 #include "db.h"
 #include "fail.h"
+#include "random.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -27,23 +28,30 @@ struct np_texts {
     size_t bytes;
     np_arena *arena;
     uint32_t epoch;
+    uint64_t secret[2]; /* of hash_of; the second one is odd */
 };
 
-static uint64_t hash_of(const char *text, size_t length)
+/* Texts come from rings that someone else may have left: without the secret nobody can choose texts
+ * that all want the same slot. */
+static uint64_t fold(uint64_t a, uint64_t b)
 {
-    uint64_t hash = UINT64_C(0x9E3779B97F4A7C15) ^ length;
+    const unsigned __int128 product = (unsigned __int128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static uint64_t hash_of(const np_texts *texts, const char *text, size_t length)
+{
+    uint64_t hash = texts->secret[0] ^ length;
     while (length >= 8) {
         uint64_t word;
         memcpy(&word, text, 8);
-        hash = (hash ^ word) * UINT64_C(0xFF51AFD7ED558CCD);
-        hash ^= hash >> 32;
+        hash = fold(hash ^ word, texts->secret[1]);
         text += 8;
         length -= 8;
     }
     uint64_t rest = 0;
     memcpy(&rest, text, length);
-    hash = (hash ^ rest) * UINT64_C(0xC4CEB9FE1A85EC53);
-    hash ^= hash >> 29;
+    hash = fold(hash ^ rest, texts->secret[1]);
     return hash ? hash : 1;
 }
 
@@ -55,6 +63,8 @@ np_status np_texts_create(sqlite3 *db, np_texts **out, np_error *err)
         return np_fail(err, NP_E_NO_MEMORY, "no memory for the dictionary of texts");
     texts->db = db;
     texts->epoch = 1;
+    np_random_bytes(texts->secret, sizeof texts->secret);
+    texts->secret[1] |= 1;
     texts->slots = calloc(NP_TEXTS_SLOTS, sizeof *texts->slots);
     texts->arena = np_arena_create();
     np_status status = NP_OK;
@@ -121,7 +131,7 @@ static np_status insert(np_texts *texts, const char *text, size_t length, int64_
 
 np_status np_texts_id(np_texts *texts, const char *text, size_t length, int64_t *id, np_error *err)
 {
-    const uint64_t hash = hash_of(text, length);
+    const uint64_t hash = hash_of(texts, text, length);
     uint32_t i = (uint32_t)hash & (NP_TEXTS_SLOTS - 1);
     for (; texts->slots[i].hash; i = (i + 1) & (NP_TEXTS_SLOTS - 1)) {
         const known_text *known = &texts->slots[i];

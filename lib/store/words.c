@@ -1,6 +1,7 @@
 /* Held texts to ids, with a memory for the words of a ring. Floor 2. See words.h. */
 #include "words.h"
 
+#include "random.h"
 #include "route.h"
 
 #include <stdlib.h>
@@ -33,23 +34,34 @@ static np_status origin_id(np_texts *texts, const np_assembly *assembly, np_held
     return np_texts_origin(texts, text, length, id, err);
 }
 
+/* The slot a reference wants: which one cannot be known from outside (see map.h). */
+static uint32_t home_of(const np_assembly *assembly, np_text_ref ref)
+{
+    return (uint32_t)((unsigned __int128)ref * assembly->word_secret >> 64) & assembly->word_mask;
+}
+
 static bool grow_words(np_assembly *assembly)
 {
     const uint32_t size = assembly->words ? (assembly->word_mask + 1) * 2 : 1024;
     np_word_ids *words = calloc(size, sizeof *words);
     if (!words)
         return false;
-    for (uint32_t i = 0; assembly->words && i <= assembly->word_mask; i++) {
-        const np_word_ids *old = &assembly->words[i];
-        uint32_t at = (uint32_t)(old->ref * UINT64_C(0x9E3779B97F4A7C15) >> 40) & (size - 1);
-        while (old->ref && words[at].ref)
-            at = (at + 1) & (size - 1);
-        if (old->ref)
-            words[at] = *old;
+    np_word_ids *old = assembly->words;
+    const uint32_t old_size = old ? assembly->word_mask + 1 : 0;
+    if (!old) {
+        np_random_bytes(&assembly->word_secret, sizeof assembly->word_secret);
+        assembly->word_secret |= 1;
     }
-    free(assembly->words);
     assembly->words = words;
     assembly->word_mask = size - 1;
+    for (uint32_t i = 0; i < old_size; i++) {
+        uint32_t at = home_of(assembly, old[i].ref);
+        while (old[i].ref && words[at].ref)
+            at = (at + 1) & assembly->word_mask;
+        if (old[i].ref)
+            words[at] = old[i];
+    }
+    free(old);
     return true;
 }
 
@@ -67,7 +79,7 @@ static np_word_ids *word_of(np_texts *texts, np_assembly *assembly, np_held held
     if ((!assembly->words || assembly->word_count * 2 > assembly->word_mask) &&
         !grow_words(assembly))
         return NULL;
-    uint32_t at = (uint32_t)(held.ref * UINT64_C(0x9E3779B97F4A7C15) >> 40) & assembly->word_mask;
+    uint32_t at = home_of(assembly, held.ref);
     while (assembly->words[at].ref && assembly->words[at].ref != held.ref)
         at = (at + 1) & assembly->word_mask;
     if (!assembly->words[at].ref) {
@@ -102,10 +114,23 @@ np_status np_words_text(np_texts *texts, np_assembly *assembly, np_held held, in
     return word_id(texts, assembly, held, offsetof(np_word_ids, text_id), text_id, id, err);
 }
 
-np_status np_words_route(np_texts *texts, np_assembly *assembly, np_held path, int64_t *id,
-                         np_error *err)
+static np_status words_route(np_texts *texts, np_assembly *assembly, np_held path, int64_t *id,
+                             np_error *err)
 {
     return word_id(texts, assembly, path, offsetof(np_word_ids, route_id), route_id, id, err);
+}
+
+np_status np_words_path(np_texts *texts, np_assembly *assembly, np_held path, int64_t *id,
+                        int64_t *route, np_error *err)
+{
+    const np_word_ids *word = word_of(texts, assembly, path);
+    if (word && word->text_id && word->route_id) {
+        *id = word->text_id;
+        *route = word->route_id;
+        return NP_OK;
+    }
+    const np_status status = np_words_text(texts, assembly, path, id, err);
+    return status ? status : words_route(texts, assembly, path, route, err);
 }
 
 np_status np_words_origin(np_texts *texts, np_assembly *assembly, np_held origin, int64_t *id,

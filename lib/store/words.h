@@ -13,8 +13,8 @@
 
 np_status np_words_text(np_texts *texts, np_assembly *assembly, np_held held, int64_t *id,
                         np_error *err);
-np_status np_words_route(np_texts *texts, np_assembly *assembly, np_held path, int64_t *id,
-                         np_error *err); /* of a path */
+np_status np_words_path(np_texts *texts, np_assembly *assembly, np_held path, int64_t *id,
+                        int64_t *route, np_error *err); /* a path, and the route it is on */
 np_status np_words_origin(np_texts *texts, np_assembly *assembly, np_held origin, int64_t *id,
                           np_error *err);
 

@@ -616,9 +616,7 @@ static np_status set_texts(np_writer *writer, np_assembly *assembly, const np_se
     if (!status)
         status = np_words_origin(writer->texts, assembly, request->origin, &origin, err);
     if (!status)
-        status = np_words_text(writer->texts, assembly, request->path, &path, err);
-    if (!status)
-        status = np_words_route(writer->texts, assembly, request->path, &route, err);
+        status = np_words_path(writer->texts, assembly, request->path, &path, &route, err);
     if (status)
         return status;
     set(writer, C_method_id, method);

@@ -8,6 +8,7 @@
  */
 #include "phases.h"
 
+#include <stddef.h>
 #include <string.h>
 
 static void list_piece(np_cut *cut, uint8_t phase, uint64_t start_ns, int64_t duration_ns)
@@ -86,7 +87,7 @@ static void end_request(np_cut *cut, const np_event *event)
 
 void np_cut_init(np_cut *cut)
 {
-    memset(cut, 0, sizeof *cut);
+    memset(cut, 0, offsetof(np_cut, piece)); /* pieces are written before they are counted */
     cut->open = NP_CUT_NONE;
 }
 

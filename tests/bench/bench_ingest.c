@@ -173,10 +173,10 @@ typedef struct sink {
 
 static void drain_as_collector(sink *s, np_ring *ring)
 {
-    np_event events[256];
+    np_event events[32];
     np_error err;
     np_written written = {0};
-    for (size_t count; (count = np_ring_read(ring, s->read, events, 256)) > 0; s->read += count)
+    for (size_t count; (count = np_ring_read(ring, s->read, events, 32)) > 0; s->read += count)
         for (size_t i = 0; i < count; i++)
             np_assembly_add(s->assembly, &events[i], s->read + i, NULL);
     must(np_writer_begin(s->writer, &err), &err);
