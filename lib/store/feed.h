@@ -30,6 +30,11 @@ np_feed_begin(np_feed *feed, int64_t next_id,
 
 /* Room for one more row: its place in columns.value[…]; the caller fills every column. */
 uint32_t np_feed_row(np_feed *feed, int64_t id);
+/* The next row is the last one of a chunk. */
+static inline bool np_feed_fills_with_next(const np_feed *feed)
+{
+    return feed->columns.rows >= NP_CHUNK_ROWS - 1;
+}
 np_status np_feed_filled(np_feed *feed,
                          np_error *err); /* makes a chunk when it is the last row of one */
 

@@ -2,9 +2,10 @@
  * Rows of finished requests, their spans and headers, connections, `running`, counters. Floor 2.
  * See writer.h.
  *
- * The cost of a warm request is one row, so nothing else is done for it: its texts are words of the
- * ring whose ids are remembered, and a parameter of the statement is bound again only when its
- * value differs from the last row's. Most of the fifty do not.
+ * The cost of a warm request is one row of `request`, so nothing else is done for it: its texts are
+ * words of the ring whose ids are remembered, and its row waits for others to go in with
+ * (pending.h). What only some requests have is a row of `request_more`, written at once: its id is
+ * known.
  *
  * Spans of a request are consecutive rows and know its id, so both ids are known before either row
  * is written: inside a write transaction no one else gives out ids.
@@ -14,6 +15,7 @@
 #include "db.h"
 #include "fail.h"
 #include "feed.h"
+#include "pending.h"
 #include "sources.h"
 #include "words.h"
 
@@ -45,7 +47,7 @@ static const char *const statements[] = {
 #define NP_NAME(name) #name ","
 #define NP_MARK(name) "?,"
 #define S_REQUEST 0
-    "INSERT INTO request (" NP_HOT_COLUMNS(NP_NAME) "sources) VALUES (" NP_HOT_COLUMNS(NP_MARK) "?)",
+    "INSERT INTO request (" NP_HOT_COLUMNS(NP_NAME) "sources) SELECT * FROM netphase_pending",
 #define S_SPAN 1
     "INSERT INTO span (request_id, connection_id, run_id, parent_id, phase, kind, outcome, start_ns, duration_ns, name_id, detail)"
     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
@@ -102,10 +104,9 @@ struct np_writer {
     sqlite3_stmt *statement[S_COUNT];
     int64_t next_request, next_span; /* ids that the next rows get, in this transaction */
     np_feed feed;
-    int64_t value[C_COUNT]; /* of the row at hand; those of `request` are bound to S_REQUEST … */
-    bool is_null[C_COUNT];  /* … and those that are NULL too */
-    bool has_sources;
-    bool has_more;                    /* something of request_more is set */
+    np_pending pending;               /* rows of `request` that are not written yet */
+    int64_t value[C_COUNT];           /* of the row at hand … */
+    uint64_t present;                 /* … bit a column: it is not NULL */
     const char *layer;                /* request_more.error_layer; NULL: none */
     uint64_t present_bit[NP_COLUMNS]; /* of np_columns; 0: a column that is never NULL */
 };
@@ -119,14 +120,14 @@ np_status np_writer_create(sqlite3 *db, np_writer **out, np_error *err)
     if (!writer)
         return np_fail(err, NP_E_NO_MEMORY, "no memory to write a trace");
     writer->db = db;
-    memset(writer->is_null, true,
-           sizeof writer->is_null); /* as the parameters of a new statement are */
     np_status status = np_texts_create(db, &writer->texts, err);
     if (!status)
         status = np_feed_init(&writer->feed, db, err);
     for (int c = 0; c < NP_COLUMNS; c++)
         if (np_chunk_present_bit((np_chunk_column)c) >= 0)
             writer->present_bit[c] = UINT64_C(1) << np_chunk_present_bit((np_chunk_column)c);
+    if (!status)
+        status = np_pending_declare(db, "netphase_pending", &writer->pending, C_HOT, err);
     for (int i = 0; i < S_COUNT && !status; i++)
         status = np_db_prepare(db, statements[i], &writer->statement[i], err);
     if (status) {
@@ -188,53 +189,42 @@ static np_status run_statement(np_writer *writer, int which, np_error *err)
     return status;
 }
 
+#define BIT(column) (UINT64_C(1) << (column))
+_Static_assert(C_COUNT <= 64 && (int)C_HOT < (int)NP_PENDING_COLUMNS, "a bit a column");
+
+static void begin_row(np_writer *writer)
+{
+    writer->present = 0;
+    writer->layer = NULL;
+}
+
 static void set(np_writer *writer, enum request_column column, int64_t value)
 {
-    if (!writer->is_null[column] && writer->value[column] == value)
-        return;
     writer->value[column] = value;
-    writer->is_null[column] = false;
-    (void)sqlite3_bind_int64(writer->statement[S_REQUEST], (int)column + 1, value);
+    writer->present |= BIT(column);
 }
 
-static void set_null(np_writer *writer, enum request_column column)
-{
-    if (writer->is_null[column])
-        return;
-    writer->is_null[column] = true;
-    (void)sqlite3_bind_null(writer->statement[S_REQUEST], (int)column + 1);
-}
-
-static void set_or_null(np_writer *writer, enum request_column column, bool present, int64_t value)
-{
-    if (present)
-        set(writer, column, value);
-    else
-        set_null(writer, column);
-}
-
-/* A value of request_more: only where it is not what stands for a row that is not there. */
-static void set_more(np_writer *writer, enum request_column column, int64_t value)
+static void set_if(np_writer *writer, enum request_column column, bool present, int64_t value)
 {
     writer->value[column] = value;
-    writer->is_null[column] = false;
-    writer->has_more = true;
+    writer->present |= (uint64_t)present << column;
 }
 
-/* The same for one that counts as 0 without its row. */
-static void set_more_than_0(np_writer *writer, enum request_column column, int64_t value)
+/* For a value of request_more that counts as 0 without its row. */
+static void set_unless_0(np_writer *writer, enum request_column column, int64_t value)
 {
-    if (value != 0)
-        set_more(writer, column, value);
+    set_if(writer, column, value != 0, value);
 }
 
-static void forget_more(np_writer *writer)
+static bool is_set(const np_writer *writer, enum request_column column)
 {
-    if (!writer->has_more)
-        return;
-    memset(writer->is_null + C_HOT, true, C_COUNT - C_HOT);
-    writer->layer = NULL;
-    writer->has_more = false;
+    return writer->present >> column & 1;
+}
+
+/* Is there anything to say in request_more? */
+static bool has_more(const np_writer *writer)
+{
+    return writer->present >> C_HOT || writer->layer;
 }
 
 /* -------------------------------------------------------------------------------------------------------- connections */
@@ -503,8 +493,8 @@ static void set_setup_phases(np_writer *writer, const np_cut *cut)
         if (!is_present(cut, phase))
             continue;
         const int column = phase - NP_PHASE_PROXY;
-        set_more(writer, (enum request_column)(C_proxy_ns + column), cut->duration_ns[phase]);
-        set_more(writer, (enum request_column)(C_proxy_at_ns + column), cut->at_ns[phase]);
+        set(writer, (enum request_column)(C_proxy_ns + column), cut->duration_ns[phase]);
+        set(writer, (enum request_column)(C_proxy_at_ns + column), cut->at_ns[phase]);
     }
 }
 
@@ -514,25 +504,24 @@ static void set_begins(np_writer *writer, const np_cut *cut)
     const bool has_send = is_present(cut, NP_PHASE_SEND), has_wait = is_present(cut, NP_PHASE_WAIT);
     const int64_t wait_at_ns = cut->at_ns[NP_PHASE_WAIT];
     const int64_t receive_at_ns = cut->at_ns[NP_PHASE_RECEIVE];
-    set_or_null(writer, C_send_at_ns, has_send, cut->at_ns[NP_PHASE_SEND]);
+    set_if(writer, C_send_at_ns, has_send, cut->at_ns[NP_PHASE_SEND]);
     if (has_wait &&
         !(has_send && wait_at_ns == cut->at_ns[NP_PHASE_SEND] + cut->duration_ns[NP_PHASE_SEND]))
-        set_more(writer, C_wait_at_ns, wait_at_ns);
+        set(writer, C_wait_at_ns, wait_at_ns);
     if (is_present(cut, NP_PHASE_RECEIVE) &&
         !(has_wait && receive_at_ns == wait_at_ns + cut->duration_ns[NP_PHASE_WAIT]))
-        set_more(writer, C_receive_at_ns, receive_at_ns);
+        set(writer, C_receive_at_ns, receive_at_ns);
 }
 
 static void set_phases(np_writer *writer, const np_cut *cut)
 {
     const uint32_t setup = (1u << (NP_PHASE_TLS + 1)) - (1u << NP_PHASE_PROXY);
-    set_or_null(writer, C_queue_ns, is_present(cut, NP_PHASE_QUEUE),
-                cut->duration_ns[NP_PHASE_QUEUE]);
+    set_if(writer, C_queue_ns, is_present(cut, NP_PHASE_QUEUE), cut->duration_ns[NP_PHASE_QUEUE]);
     if (cut->present & setup)
         set_setup_phases(writer, cut);
     for (int phase = NP_PHASE_SEND; phase <= NP_PHASE_RECEIVE; phase++)
-        set_or_null(writer, (enum request_column)(C_send_ns + phase - NP_PHASE_SEND),
-                    is_present(cut, phase), cut->duration_ns[phase]);
+        set_if(writer, (enum request_column)(C_send_ns + phase - NP_PHASE_SEND),
+               is_present(cut, phase), cut->duration_ns[phase]);
     set(writer, C_gap_ns, cut->duration_ns[NP_PHASE_GAP]);
     set_begins(writer, cut);
 }
@@ -544,18 +533,17 @@ static void set_parts_of_phases(np_writer *writer, const np_assembly *assembly,
     const uint32_t waits = 1u << NP_PHASE_WAIT | 1u << NP_PHASE_RECEIVE;
     const bool known = assembly->detail != NP_DETAIL_PHASES;
     const bool waited = known && (request->cut.present & waits);
-    set_or_null(writer, C_late_ns, waited,
-                waited ? sum_of_spans(request, NP_SPAN_LATENESS, waits) : 0);
+    set_if(writer, C_late_ns, waited, waited ? sum_of_spans(request, NP_SPAN_LATENESS, waits) : 0);
     if (!known || !request->first_span)
         return;
     if (is_present(&request->cut, NP_PHASE_SEND))
-        set_more_than_0(writer, C_send_application_ns,
-                        sum_of_spans(request, NP_SPAN_APPLICATION, 1u << NP_PHASE_SEND));
+        set_unless_0(writer, C_send_application_ns,
+                     sum_of_spans(request, NP_SPAN_APPLICATION, 1u << NP_PHASE_SEND));
     if (is_present(&request->cut, NP_PHASE_RECEIVE))
-        set_more_than_0(writer, C_receive_application_ns,
-                        sum_of_spans(request, NP_SPAN_APPLICATION, 1u << NP_PHASE_RECEIVE));
-    set_more_than_0(writer, C_dns_queries, request->query_count);
-    set_more_than_0(writer, C_connect_attempts, request->attempt_count);
+        set_unless_0(writer, C_receive_application_ns,
+                     sum_of_spans(request, NP_SPAN_APPLICATION, 1u << NP_PHASE_RECEIVE));
+    set_unless_0(writer, C_dns_queries, request->query_count);
+    set_unless_0(writer, C_connect_attempts, request->attempt_count);
 }
 
 static void set_sources(np_writer *writer, const np_cut *cut)
@@ -567,12 +555,9 @@ static void set_sources(np_writer *writer, const np_cut *cut)
         sources[phase] = present ? cut->source[phase] : 0;
         usual = usual && (!present || sources[phase] == np_usual_source(0, phase));
     }
-    if (!usual)
-        (void)sqlite3_bind_blob(writer->statement[S_REQUEST], C_HOT + 1, sources, sizeof sources,
-                                SQLITE_TRANSIENT);
-    else if (writer->has_sources)
-        (void)sqlite3_bind_null(writer->statement[S_REQUEST], C_HOT + 1);
-    writer->has_sources = !usual;
+    np_pending_row *row = np_pending_next(&writer->pending);
+    row->blob_length = usual ? 0 : sizeof sources;
+    memcpy(row->blob, sources, sizeof sources);
 }
 
 static const char *layer_name(uint8_t layer)
@@ -597,14 +582,13 @@ static np_status set_error(np_writer *writer, np_assembly *assembly, const np_se
             np_words_text(writer->texts, assembly, request->error, &error_id, err);
         if (status)
             return status;
-        set_more(writer, C_error_id, error_id);
+        set(writer, C_error_id, error_id);
     }
     if (request->ended) {
-        set_more(writer, C_web_status, request->web_status);
-        set_more(writer, C_error_code, request->error_code);
+        set(writer, C_web_status, request->web_status);
+        set(writer, C_error_code, request->error_code);
     }
     writer->layer = layer_name(request->layer);
-    writer->has_more |= writer->layer != NULL;
     return NP_OK;
 }
 
@@ -637,9 +621,9 @@ static np_status set_connection(np_writer *writer, np_assembly *assembly,
         if (status)
             return status;
     }
-    set_or_null(writer, C_connection_id, ready, ready ? connection->row_id : 0);
-    set_or_null(writer, C_connection_use, ready && request->connection_use != 0,
-                request->connection_use);
+    set_if(writer, C_connection_id, ready, ready ? connection->row_id : 0);
+    set_if(writer, C_connection_use, ready && request->connection_use != 0,
+           request->connection_use);
     int64_t proxy = 0;
     if (request->proxy_seen) {
         size_t length;
@@ -652,9 +636,21 @@ static np_status set_connection(np_writer *writer, np_assembly *assembly,
     } else if (ready) {
         proxy = connection->proxy_id;
     }
-    set_more_than_0(writer, C_proxy_id, proxy);
-    set_more_than_0(writer, C_proxy_source, request->proxy_source);
+    set_unless_0(writer, C_proxy_id, proxy);
+    set_unless_0(writer, C_proxy_source, request->proxy_source);
     return NP_OK;
+}
+
+/* Writes what was collected; its rows get the ids they were promised. */
+static np_status flush_pending(np_writer *writer, np_error *err)
+{
+    if (!writer->pending.count)
+        return NP_OK;
+    const np_status status = run_statement(writer, S_REQUEST, err);
+    np_pending_clear(&writer->pending);
+    if (!status && sqlite3_last_insert_rowid(writer->db) != writer->next_request - 1)
+        return np_fail(err, NP_E_INPUT, "the ids of requests in the trace are used up or damaged");
+    return status;
 }
 
 static np_status hop_row(np_writer *writer, const np_assembly *assembly,
@@ -665,16 +661,18 @@ static np_status hop_row(np_writer *writer, const np_assembly *assembly,
                              : 0;
     if (*row || !request->hop_of)
         return NP_OK;
-    sqlite3_stmt *s =
-        writer->statement[S_HOP]; /* after a restart, or when very many ended in between */
+    /* After a restart, or when very many ended in between. */
+    np_status status = flush_pending(writer, err);
+    if (status)
+        return status;
+    sqlite3_stmt *s = writer->statement[S_HOP];
     bind_int(s, 1, assembly->process_id);
     bind_int(s, 2, request->hop_of);
     const int rc = sqlite3_step(s);
     if (rc == SQLITE_ROW)
         *row = sqlite3_column_int64(s, 0);
-    const np_status status = rc == SQLITE_ROW || rc == SQLITE_DONE
-                                 ? NP_OK
-                                 : np_db_fail(err, writer->db, rc, 1, "a hop cannot be found");
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        status = np_db_fail(err, writer->db, rc, 1, "a hop cannot be found");
     (void)sqlite3_reset(s);
     return status;
 }
@@ -687,16 +685,16 @@ static void set_rest(np_writer *writer, const np_assembly *assembly, const np_se
     set(writer, C_number, request->number);
     set(writer, C_start_ns, unix_of(assembly, cut->start_ns));
     set(writer, C_total_ns, np_cut_total(cut));
-    set_more_than_0(writer, C_hop, request->hop);
-    set_more_than_0(writer, C_hop_reason, request->hop_reason);
+    set_unless_0(writer, C_hop, request->hop);
+    set_unless_0(writer, C_hop_reason, request->hop_reason);
     set(writer, C_purpose, request->purpose);
     set(writer, C_outcome, request->outcome);
-    set_or_null(writer, C_status, request->status != 0, request->status);
-    set_or_null(writer, C_protocol, request->protocol != 0, request->protocol);
-    set_or_null(writer, C_caller_blocked_ns, request->caller_ns >= 0, request->caller_ns);
-    set_or_null(writer, C_received_bytes, request->received_bytes >= 0, request->received_bytes);
+    set_if(writer, C_status, request->status != 0, request->status);
+    set_if(writer, C_protocol, request->protocol != 0, request->protocol);
+    set_if(writer, C_caller_blocked_ns, request->caller_ns >= 0, request->caller_ns);
+    set_if(writer, C_received_bytes, request->received_bytes >= 0, request->received_bytes);
     if (request->sent_bytes != (request->received_bytes >= 0 ? 0 : -1))
-        set_more(writer, C_sent_bytes, request->sent_bytes);
+        set(writer, C_sent_bytes, request->sent_bytes);
     const uint32_t lost = request->packed.failed ? NP_FLAG_EVENTS_LOST : 0;
     const uint32_t counted = assembly->detail != NP_DETAIL_PHASES ? NP_FLAG_COUNTED : 0;
     set(writer, C_flags, request->flags | cut->flags | lost | counted);
@@ -709,12 +707,12 @@ static uint64_t present_without_row(const np_writer *writer)
     if (writer->value[C_flags] & NP_FLAG_COUNTED) {
         present |= writer->present_bit[NP_COLUMN_DNS_QUERIES];
         present |= writer->present_bit[NP_COLUMN_CONNECT_ATTEMPTS];
-        if (!writer->is_null[C_send_ns])
+        if (is_set(writer, C_send_ns))
             present |= writer->present_bit[NP_COLUMN_SEND_APPLICATION];
-        if (!writer->is_null[C_receive_ns])
+        if (is_set(writer, C_receive_ns))
             present |= writer->present_bit[NP_COLUMN_RECEIVE_APPLICATION];
     }
-    if (!writer->is_null[C_received_bytes])
+    if (is_set(writer, C_received_bytes))
         present |= writer->present_bit[NP_COLUMN_SENT_BYTES];
     return present;
 }
@@ -745,18 +743,17 @@ static np_status feed_row(np_writer *writer, const np_seen_request *request, int
     const uint32_t at = np_feed_row(&writer->feed, row);
     uint64_t present = 0;
     for (size_t i = 0; i < sizeof map / sizeof map[0]; i++) {
-        const bool is_null = writer->is_null[map[i].from];
-        columns->value[map[i].to][at] = is_null ? 0 : writer->value[map[i].from];
-        if (!is_null)
-            present |= writer->present_bit[map[i].to];
+        const bool has = is_set(writer, (enum request_column)map[i].from);
+        columns->value[map[i].to][at] = has ? writer->value[map[i].from] : 0;
+        present |= has ? writer->present_bit[map[i].to] : 0;
     }
     present |= present_without_row(writer);
-    if (!writer->is_null[C_sent_bytes] && writer->value[C_sent_bytes] < 0) {
+    if (is_set(writer, C_sent_bytes) && writer->value[C_sent_bytes] < 0) {
         columns->value[NP_COLUMN_SENT_BYTES][at] = 0;
         present &= ~writer->present_bit[NP_COLUMN_SENT_BYTES];
     }
     const np_seen_connection *connection =
-        writer->is_null[C_connection_id] ? NULL : request->connection;
+        is_set(writer, C_connection_id) ? request->connection : NULL;
     const bool has_tls = connection && connection->resumed >= 0;
     columns->value[NP_COLUMN_TLS_RESUMED][at] = has_tls ? connection->resumed : 0;
     if (has_tls)
@@ -773,11 +770,25 @@ static np_status forget_running(np_writer *writer, const np_assembly *assembly,
     return run_statement(writer, S_RUNNING_END, err);
 }
 
+/* The row of `request`, which is in writer->value; its id is next_request - 1. */
+static np_status collect(np_writer *writer, np_error *err)
+{
+    np_pending_row *row = np_pending_next(&writer->pending);
+    memcpy(row->value, writer->value, C_HOT * sizeof *row->value);
+    row->nulls = ~(uint32_t)writer->present;
+    writer->pending.count++;
+    /* A chunk may be made from the rows in the file. */
+    if (np_pending_is_full(&writer->pending) || np_feed_fills_with_next(&writer->feed))
+        return flush_pending(writer, err);
+    return NP_OK;
+}
+
 static np_status write_more(np_writer *writer, int64_t row, np_error *err)
 {
     sqlite3_stmt *s = writer->statement[S_MORE];
     for (int column = C_HOT; column < C_COUNT; column++)
-        bind_or_null(s, column - C_HOT + 1, !writer->is_null[column], writer->value[column]);
+        bind_or_null(s, column - C_HOT + 1, is_set(writer, (enum request_column)column),
+                     writer->value[column]);
     const int layer = C_COUNT - C_HOT + 1;
     if (writer->layer)
         (void)sqlite3_bind_text(s, layer, writer->layer, -1, SQLITE_STATIC);
@@ -794,7 +805,7 @@ static np_status write_request(np_writer *writer, np_assembly *assembly, np_seen
     const int64_t row = writer->next_request;
     const int64_t first_span = writer->next_span;
     int64_t hop;
-    forget_more(writer);
+    begin_row(writer);
     np_status status = set_texts(writer, assembly, request, err);
     if (!status)
         status = set_connection(writer, assembly, request, err);
@@ -814,24 +825,20 @@ static np_status write_request(np_writer *writer, np_assembly *assembly, np_seen
     set_phases(writer, &request->cut);
     set_parts_of_phases(writer, assembly, request);
     set_sources(writer, &request->cut);
-    set_more_than_0(writer, C_hop_of, hop);
+    set_unless_0(writer, C_hop_of, hop);
     if (writer->next_span > first_span) {
-        set_more(writer, C_first_span, first_span);
-        set_more(writer, C_span_count, writer->next_span - first_span);
+        set(writer, C_first_span, first_span);
+        set(writer, C_span_count, writer->next_span - first_span);
     }
-    status = run_statement(writer, S_REQUEST, err);
-    if (status)
-        return status;
-    request->row_id = sqlite3_last_insert_rowid(writer->db);
-    if (request->row_id != row)
-        return np_fail(err, NP_E_INPUT, "the ids of requests in the trace are used up or damaged");
-    if (writer->has_more)
+    if (has_more(writer))
         status = write_more(writer, row, err);
     if (status)
         return status;
+    request->row_id = row;
     writer->next_request++;
     np_assembly_set_hop_row(assembly, request->number, row);
-    return feed_row(writer, request, row, err);
+    status = collect(writer, err);
+    return status ? status : feed_row(writer, request, row, err);
 }
 
 /* ------------------------------------------------------------------------------------------------------------ running */
@@ -928,7 +935,7 @@ np_status np_writer_store(np_writer *writer, np_assembly *assembly, uint64_t rea
     for (np_pin *pin = assembly->pins.next; pin != &assembly->pins && !status; pin = pin->next)
         if (pin->spilling && pin->kind == NP_PIN_REQUEST)
             status = write_running(writer, assembly, (np_seen_request *)pin, read, err);
-    return status;
+    return status ? status : flush_pending(writer, err);
 }
 
 np_status np_writer_ring(np_writer *writer, int64_t ring_id, uint64_t consumed, uint64_t dropped,
@@ -965,6 +972,7 @@ void np_writer_rollback(np_writer *writer)
 {
     (void)run_statement(writer, S_ROLLBACK,
                         NULL); /* SQLite may have rolled back by itself: then this one is refused */
+    np_pending_clear(&writer->pending);
     np_texts_forget(writer->texts);
     np_feed_rolled_back(&writer->feed);
 }
