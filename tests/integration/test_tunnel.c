@@ -582,6 +582,15 @@ static void open_trace_alone(np_engine_options options)
     cr_assert(rig_open_into(&rig, &options, NULL, 0, producer));
 }
 
+/* Of a request that must end with this failure. */
+static void must_fail(struct rig_request *request, const char *name, np_web_status web_status,
+                      const char *words)
+{
+    cr_assert(rig_run(&rig, request, 1), "%s: not done", name);
+    check_failure(&(struct failure){.name = name, .web_status = web_status, .words = words},
+                  request);
+}
+
 static void run_failure(const struct failure *f)
 {
     char why[200];
@@ -634,4 +643,269 @@ Test(tunnel, every_failure_of_a_proxy_has_its_cause)
     for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++)
         if (!only || strstr(failures[i].name, only))
             run_failure(&failures[i]);
+}
+
+Test(tunnel, a_proxy_that_says_nothing_is_given_up_when_the_time_is_over)
+{
+    static const struct {
+        np_proxy_kind kind;
+        const char *url, *words;
+        bool own_limit; /* the proxy's own part, not the whole set-up */
+    } cases[] = {
+        {NP_PROXY_HTTP,    ORIGIN, "timed out while waiting for the proxy's answer to CONNECT", false},
+        {NP_PROXY_SOCKS5H, PLAIN,  "timed out while waiting for the SOCKS proxy",               false},
+        {NP_PROXY_HTTPS,   PLAIN,  "timed out while setting up TLS to the proxy",               true },
+    };
+    char why[200];
+    struct scripted_server *server = scripted_server_start("deaf", why, sizeof why);
+    cr_assert(server, "%s", why);
+    open_trace_alone((np_engine_options){.connect_timeout_ns = 400 * (int64_t)NP_NS_PER_MS,
+                                         .proxy_connect_timeout_ns = 200 * (int64_t)NP_NS_PER_MS});
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        np_proxy_list *list =
+            make_one(cases[i].kind, "127.0.0.1", scripted_server_port(server), false);
+        struct rig_request request = {.url = cases[i].url, .proxy_list = list};
+
+        must_fail(&request, cases[i].words, NP_WEB_TIMEOUT, cases[i].words);
+
+        cr_expect_eq(strstr(request.failure.text, "within 0.2 s") != NULL, cases[i].own_limit, "%s",
+                     request.failure.text);
+        np_proxy_list_release(list);
+    }
+    const char *path = close_trace();
+    expect_count(path, "silent", "problems", "SELECT count(*) FROM problems", 0);
+    expect_count(path, "silent", "spans that were timed out",
+                 "SELECT count(*) FROM spans WHERE kind = 'proxy_try' AND outcome = 'timeout' AND "
+                 "duration_ns >= 200000000",
+                 3);
+    expect_count(path, "silent", "rounds and dialogues that were timed out",
+                 "SELECT count(*) FROM spans WHERE kind IN ('connect_request', 'socks', "
+                 "'proxy_handshake') AND outcome = 'timeout'",
+                 3);
+    scripted_server_stop(server);
+    testdir_remove(&folder);
+}
+
+Test(tunnel, the_name_of_a_proxy_that_nobody_knows_is_told_as_the_proxys)
+{
+    static const struct dns_rule none[] = {{0}};
+    struct dns_server *dns = dns_server_start(none);
+    rig_dns_servers = dns_server_address(dns);
+    open_trace_alone((np_engine_options){0});
+    np_proxy_list *list = make_one(NP_PROXY_HTTP, "proxy.nowhere.test", 3128, false);
+    struct rig_request request = {.url = PLAIN, .proxy_list = list};
+
+    must_fail(&request, "unknown", NP_WEB_PROXY_NAME_RESOLUTION_FAILURE,
+              "proxy http://proxy.nowhere.test:3128: ");
+
+    const char *path = close_trace();
+    expect_count(path, "unknown", "problems", "SELECT count(*) FROM problems", 0);
+    expect_count(path, "unknown", "lookups of the origin",
+                 "SELECT count(*) FROM spans WHERE name LIKE '%origin.test%'", 0);
+    np_proxy_list_release(list);
+    dns_server_stop(dns);
+    testdir_remove(&folder);
+}
+
+Test(tunnel, socks4_and_socks5_are_told_the_origins_own_address)
+{
+    static const struct dns_rule rules[] = {
+        {.name = "origin.test", .type = DNS_A, .addresses = "192.0.2.77", .ttl_s = 60},
+        {.name = "six.test", .type = DNS_AAAA, .addresses = "2001:db8::77", .ttl_s = 60},
+        {.name = "six.test", .type = DNS_A, .ttl_s = 60},
+        {0}
+    };
+    /* Only who sends the address gets on: SOCKS5 with ATYP 1 and 4 bytes, with ATYP 4 and 16. */
+    static const char script[] = "body 3; send \"\\x05\\x00\"; body 10; send "
+                                 "\"\\x05\\x00\\x00\\x01\\0\\0\\0\\0\\0\\0\"; head; send "
+                                 "\"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok\"; hang\n---\n"
+                                 "body 3; send \"\\x05\\x00\"; body 22; send "
+                                 "\"\\x05\\x00\\x00\\x01\\0\\0\\0\\0\\0\\0\"; head; send "
+                                 "\"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok\"; hang\n---\n"
+                                 "body 9; send \"\\0\\x5a\\0\\0\\0\\0\\0\\0\"; head; send "
+                                 "\"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok\"; hang";
+    static const struct {
+        np_proxy_kind kind;
+        const char *url;
+    } cases[] = {
+        {NP_PROXY_SOCKS5, "http://origin.test:8080/"},
+        {NP_PROXY_SOCKS5, "http://six.test:8080/"   },
+        {NP_PROXY_SOCKS4, "http://origin.test:8080/"},
+    };
+    char why[200];
+    struct dns_server *dns = dns_server_start(rules);
+    struct scripted_server *server = scripted_server_start(script, why, sizeof why);
+    cr_assert(server, "%s", why);
+    rig_dns_servers = dns_server_address(dns);
+    open_trace_alone((np_engine_options){0});
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        np_proxy_list *list =
+            make_one(cases[i].kind, "127.0.0.1", scripted_server_port(server), false);
+        struct rig_request request = {
+            .url = cases[i].url, .proxy_list = list, .reuse = NP_REUSE_FRESH};
+        cr_assert(rig_run(&rig, &request, 1));
+        cr_expect_eq(request.failure.status, NP_OK, "%s: %s (%s)", cases[i].url,
+                     request.failure.text, request.failure.cause);
+        cr_expect_eq(request.status, 200);
+        np_proxy_list_release(list);
+    }
+    np_proxy_list *list = make_one(NP_PROXY_SOCKS4, "127.0.0.1", scripted_server_port(server), 0);
+    struct rig_request six = {.url = "http://six.test:8080/", .proxy_list = list};
+    must_fail(&six, "SOCKS4 and IPv6", NP_WEB_NAME_RESOLUTION_FAILURE, "no IPv4 address");
+    np_proxy_list_release(list);
+    list = make_one(NP_PROXY_SOCKS5, "127.0.0.1", scripted_server_port(server), 0);
+    struct rig_request unknown = {.url = "http://unknown.test:8080/", .proxy_list = list};
+    must_fail(&unknown, "unknown origin", NP_WEB_NAME_RESOLUTION_FAILURE, "unknown.test");
+    np_proxy_list_release(list);
+
+    const char *path = close_trace();
+    expect_count(path, "addresses", "problems", "SELECT count(*) FROM problems", 0);
+    expect_count(path, "addresses", "lookups", "SELECT count(*) FROM spans WHERE kind = 'lookup'", 5);
+    expect_count(path, "addresses", "rows with a phase dns",
+                 "SELECT count(*) FROM requests WHERE dns_ns IS NOT NULL", 5);
+    scripted_server_stop(server);
+    dns_server_stop(dns);
+    testdir_remove(&folder);
+}
+
+/* --- the next one --- */
+
+Test(tunnel, proxies_that_are_not_there_are_passed_over_until_one_is)
+{
+    static const struct dns_rule none[] = {{0}};
+    struct raw_blackhole hole;
+    char text[512];
+    if (!start_servers(&(struct proxy_options){.kind = PROXY_SQUID}))
+        return;
+    struct dns_server *dns = dns_server_start(none);
+    rig_dns_servers = dns_server_address(dns);
+    const bool has_hole = raw_blackhole_open(&hole);
+    open_trace((np_engine_options){.proxy_connect_timeout_ns = 300 * (int64_t)NP_NS_PER_MS});
+    const struct given given[] = {
+        {NP_PROXY_HTTP,    "127.0.0.1",    raw_free_port(),                      NULL, NULL},
+        {NP_PROXY_HTTP,    "nowhere.test", 3128,                                 NULL, NULL},
+        {NP_PROXY_SOCKS5H, "127.0.0.1",    has_hole ? hole.port : raw_free_port(), NULL, NULL},
+        {NP_PROXY_HTTPS,   "127.0.0.1",    nginx.http_port,                      NULL, NULL},
+        {NP_PROXY_HTTP,    "localhost",    proxy.port,                           NULL, NULL},
+    };
+    np_proxy_list *list = make_list(given, 5);
+    struct rig_request request = {.url = make_url("https", "localhost", nginx.https_port, "/small"),
+                                  .proxy_list = list};
+
+    must_run(&request, "failover");
+
+    const char *path = close_trace();
+    expect_count(path, "failover", "problems", "SELECT count(*) FROM problems", 0);
+    expect_count(path, "failover", "rows", "SELECT count(*) FROM requests", 1);
+    query_text(path, "SELECT group_concat(outcome || json_extract(detail, '$.index')) FROM (SELECT * FROM spans WHERE kind = 'proxy_try' ORDER BY id)", text, sizeof text);
+    cr_expect_str_eq(text, has_hole ? "failed0,failed1,timeout2,failed3,ok4" : "failed0,failed1,failed2,failed3,ok4");
+    expect_count(path, "failover", "marked bad",
+                 "SELECT count(*) FROM spans WHERE kind = 'proxy_try' AND json_extract(detail, "
+                 "'$.bad_for_ns') > 0 AND json_extract(detail, '$.error') LIKE 'proxy %'",
+                 4);
+    query_text(path, "SELECT proxy || ' ' || proxy_source FROM requests", text, sizeof text);
+    cr_expect(strstr(text, "http://localhost:") && strstr(text, "explicit"), "%s", text);
+    expect_count(path, "failover", "connections", "SELECT count(*) FROM connection", 5);
+    expect_count(path, "failover", "pieces of connect",
+                 "SELECT count(*) FROM spans WHERE kind = 'piece' AND phase = 'connect'", 4);
+    np_proxy_list_release(list);
+    if (has_hole)
+        raw_blackhole_close(&hole);
+    dns_server_stop(dns);
+    testdir_remove(&folder);
+    stop_servers();
+}
+
+Test(tunnel, direct_behind_a_proxy_that_hangs_up_is_a_way_too)
+{
+    char why[200], text[128];
+    if (!start_servers(&(struct proxy_options){.kind = PROXY_TINYPROXY}))
+        return;
+    struct scripted_server *server = scripted_server_start("head", why, sizeof why);
+    open_trace((np_engine_options){0});
+    const struct given given[] = {
+        {NP_PROXY_HTTP,   "127.0.0.1", scripted_server_port(server), NULL, NULL},
+        {NP_PROXY_DIRECT, "",          0,                            NULL, NULL}
+    };
+    np_proxy_list *list = make_list(given, 2);
+    struct rig_request request = {.url = make_url("https", "localhost", nginx.https_port, "/small"),
+                                  .proxy_list = list};
+
+    must_run(&request, "direct");
+
+    const char *path = close_trace();
+    expect_count(path, "direct", "problems", "SELECT count(*) FROM problems", 0);
+    expect_count(path, "direct", "tries", "SELECT count(*) FROM spans WHERE kind = 'proxy_try'", 1);
+    query_text(path, "SELECT coalesce(proxy, 'none') || ' ' || proxy_source FROM requests", text,
+               sizeof text);
+    cr_expect_str_eq(text, "none explicit");
+    np_proxy_list_release(list);
+    scripted_server_stop(server);
+    testdir_remove(&folder);
+    stop_servers();
+}
+
+Test(tunnel, what_the_origin_does_wrong_is_not_the_proxys_fault)
+{
+    if (!start_servers(&(struct proxy_options){.kind = PROXY_SQUID}))
+        return;
+    open_trace_alone((np_engine_options){0}); /* trusts nobody */
+    const struct given given[] = {
+        {NP_PROXY_HTTP,   "localhost", proxy.port, NULL, NULL},
+        {NP_PROXY_DIRECT, "",          0,          NULL, NULL}
+    };
+    np_proxy_list *list = make_list(given, 2);
+    struct rig_request request = {.url = make_url("https", "localhost", nginx.https_port, "/small"),
+                                  .proxy_list = list};
+
+    must_fail(&request, "origin", NP_WEB_TRUST_FAILURE, "certificate of localhost is not trusted");
+
+    const char *path = close_trace();
+    expect_count(path, "origin", "problems", "SELECT count(*) FROM problems", 0);
+    expect_count(path, "origin", "tries that worked",
+                 "SELECT count(*) FROM spans WHERE kind = 'proxy_try' AND outcome = 'ok'", 1);
+    expect_count(path, "origin", "connections", "SELECT count(*) FROM connection", 1);
+    np_proxy_list_release(list);
+    testdir_remove(&folder);
+    stop_servers();
+}
+
+Test(tunnel, certificates_of_a_proxy_are_checked_apart_from_those_of_the_origin)
+{
+    static const struct {
+        const char *name, *host, *words;
+        bool trusts, insecure_proxy, insecure_origin;
+    } cases[] = {
+        {"untrusted",      "localhost", "its certificate is not trusted",        false, false, false},
+        {"-k is not for it", "localhost", "its certificate is not trusted",      false, false, true },
+        {"another name",   "elsewhere.localhost", "its certificate is for another name",   true,  false, false},
+        {"any will do",    "elsewhere.localhost", NULL,                                    true,  true,  false},
+    };
+    if (!start_servers(&(struct proxy_options){
+            .kind = PROXY_SQUID}))
+        return;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char ca[512];
+        testdir_make(&folder);
+        snprintf(ca, sizeof ca, "%s", testdir_path(&folder, "both.pem"));
+        join_files(ca, nginx.ca_file, proxy.ca_file);
+        testdir_remove(&folder);
+        np_engine_options options = {.insecure = cases[i].insecure_origin,
+                                     .proxy_insecure = cases[i].insecure_proxy,
+                                     .ca_file = nginx.ca_file,
+                                     .proxy_ca_file = cases[i].trusts ? proxy.ca_file : NULL};
+        open_trace_alone(options);
+        np_proxy_list *list = make_one(NP_PROXY_HTTPS, cases[i].host, proxy.tls_port, false);
+        struct rig_request request = {
+            .url = make_url("https", "localhost", nginx.https_port, "/small"), .proxy_list = list};
+        if (cases[i].words)
+            must_fail(&request, cases[i].name, NP_WEB_TRUST_FAILURE, cases[i].words);
+        else
+            must_run(&request, cases[i].name);
+        expect_count(close_trace(), cases[i].name, "problems", "SELECT count(*) FROM problems", 0);
+        np_proxy_list_release(list);
+        testdir_remove(&folder);
+    }
+    stop_servers();
 }
