@@ -469,7 +469,7 @@ Test(tunnel, every_way_through_a_proxy_is_traced_as_it_went)
 /* after the greeting and the request of SOCKS5 for origin.test */
 #define SOCKS(CODE)                                                                                \
     "body 3; send \"\\x05\\x00\"; body 18; send \"\\x05" CODE "\\x00\\x01\\0\\0\\0\\0\\0\\0\"; "   \
-                                                              "hang"
+    "hang"
 
 struct failure {
     const char *name;
@@ -710,20 +710,21 @@ Test(tunnel, the_name_of_a_proxy_that_nobody_knows_is_told_as_the_proxys)
 Test(tunnel, socks4_and_socks5_are_told_the_origins_own_address)
 {
     static const struct dns_rule rules[] = {
-        {.name = "origin.test", .type = DNS_A, .addresses = "192.0.2.77", .ttl_s = 60},
+        {.name = "origin.test",      .type = DNS_A, .addresses = "192.0.2.77", .ttl_s = 60},
         {.name = "six.test", .type = DNS_AAAA, .addresses = "2001:db8::77", .ttl_s = 60},
-        {.name = "six.test", .type = DNS_A, .ttl_s = 60},
-        {0}
+        {.name = "six.test",                          .type = DNS_A, .ttl_s = 60},
+        {0         }
     };
     /* Only who sends the address gets on: SOCKS5 with ATYP 1 and 4 bytes, with ATYP 4 and 16. */
-    static const char script[] = "body 3; send \"\\x05\\x00\"; body 10; send "
-                                 "\"\\x05\\x00\\x00\\x01\\0\\0\\0\\0\\0\\0\"; head; send "
-                                 "\"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok\"; hang\n---\n"
-                                 "body 3; send \"\\x05\\x00\"; body 22; send "
-                                 "\"\\x05\\x00\\x00\\x01\\0\\0\\0\\0\\0\\0\"; head; send "
-                                 "\"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok\"; hang\n---\n"
-                                 "body 9; send \"\\0\\x5a\\0\\0\\0\\0\\0\\0\"; head; send "
-                                 "\"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok\"; hang";
+    static const char script[] =
+        "body 3; send \"\\x05\\x00\"; body 10; send "
+        "\"\\x05\\x00\\x00\\x01\\0\\0\\0\\0\\0\\0\"; head; send "
+        "\"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok\"; hang\n---\n"
+        "body 3; send \"\\x05\\x00\"; body 22; send "
+        "\"\\x05\\x00\\x00\\x01\\0\\0\\0\\0\\0\\0\"; head; send "
+        "\"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok\"; hang\n---\n"
+        "body 9; send \"\\0\\x5a\\0\\0\\0\\0\\0\\0\"; head; send "
+        "\"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok\"; hang";
     static const struct {
         np_proxy_kind kind;
         const char *url;
@@ -761,7 +762,8 @@ Test(tunnel, socks4_and_socks5_are_told_the_origins_own_address)
 
     const char *path = close_trace();
     expect_count(path, "addresses", "problems", "SELECT count(*) FROM problems", 0);
-    expect_count(path, "addresses", "lookups", "SELECT count(*) FROM spans WHERE kind = 'lookup'", 5);
+    expect_count(path, "addresses", "lookups", "SELECT count(*) FROM spans WHERE kind = 'lookup'",
+                 5);
     expect_count(path, "addresses", "rows with a phase dns",
                  "SELECT count(*) FROM requests WHERE dns_ns IS NOT NULL", 5);
     scripted_server_stop(server);
@@ -783,11 +785,11 @@ Test(tunnel, proxies_that_are_not_there_are_passed_over_until_one_is)
     const bool has_hole = raw_blackhole_open(&hole);
     open_trace((np_engine_options){.proxy_connect_timeout_ns = 300 * (int64_t)NP_NS_PER_MS});
     const struct given given[] = {
-        {NP_PROXY_HTTP,    "127.0.0.1",    raw_free_port(),                      NULL, NULL},
-        {NP_PROXY_HTTP,    "nowhere.test", 3128,                                 NULL, NULL},
+        {NP_PROXY_HTTP,    "127.0.0.1",    raw_free_port(),                        NULL, NULL},
+        {NP_PROXY_HTTP,    "nowhere.test", 3128,                                   NULL, NULL},
         {NP_PROXY_SOCKS5H, "127.0.0.1",    has_hole ? hole.port : raw_free_port(), NULL, NULL},
-        {NP_PROXY_HTTPS,   "127.0.0.1",    nginx.http_port,                      NULL, NULL},
-        {NP_PROXY_HTTP,    "localhost",    proxy.port,                           NULL, NULL},
+        {NP_PROXY_HTTPS,   "127.0.0.1",    nginx.http_port,                        NULL, NULL},
+        {NP_PROXY_HTTP,    "localhost",    proxy.port,                             NULL, NULL},
     };
     np_proxy_list *list = make_list(given, 5);
     struct rig_request request = {.url = make_url("https", "localhost", nginx.https_port, "/small"),
@@ -798,8 +800,12 @@ Test(tunnel, proxies_that_are_not_there_are_passed_over_until_one_is)
     const char *path = close_trace();
     expect_count(path, "failover", "problems", "SELECT count(*) FROM problems", 0);
     expect_count(path, "failover", "rows", "SELECT count(*) FROM requests", 1);
-    query_text(path, "SELECT group_concat(outcome || json_extract(detail, '$.index')) FROM (SELECT * FROM spans WHERE kind = 'proxy_try' ORDER BY id)", text, sizeof text);
-    cr_expect_str_eq(text, has_hole ? "failed0,failed1,timeout2,failed3,ok4" : "failed0,failed1,failed2,failed3,ok4");
+    query_text(path,
+               "SELECT group_concat(outcome || json_extract(detail, '$.index')) FROM (SELECT * "
+               "FROM spans WHERE kind = 'proxy_try' ORDER BY id)",
+               text, sizeof text);
+    cr_expect_str_eq(text, has_hole ? "failed0,failed1,timeout2,failed3,ok4"
+                                    : "failed0,failed1,failed2,failed3,ok4");
     expect_count(path, "failover", "marked bad",
                  "SELECT count(*) FROM spans WHERE kind = 'proxy_try' AND json_extract(detail, "
                  "'$.bad_for_ns') > 0 AND json_extract(detail, '$.error') LIKE 'proxy %'",
@@ -877,13 +883,13 @@ Test(tunnel, certificates_of_a_proxy_are_checked_apart_from_those_of_the_origin)
         const char *name, *host, *words;
         bool trusts, insecure_proxy, insecure_origin;
     } cases[] = {
-        {"untrusted",      "localhost", "its certificate is not trusted",        false, false, false},
-        {"-k is not for it", "localhost", "its certificate is not trusted",      false, false, true },
-        {"another name",   "elsewhere.localhost", "its certificate is for another name",   true,  false, false},
-        {"any will do",    "elsewhere.localhost", NULL,                                    true,  true,  false},
+        {"untrusted",        "localhost",           "its certificate is not trusted",      false, false, false},
+        {"-k is not for it", "localhost",           "its certificate is not trusted",      false, false, true },
+        {"another name",     "elsewhere.localhost", "its certificate is for another name", true,  false,
+         false                                                                                                },
+        {"any will do",      "elsewhere.localhost", NULL,                                  true,  true,  false},
     };
-    if (!start_servers(&(struct proxy_options){
-            .kind = PROXY_SQUID}))
+    if (!start_servers(&(struct proxy_options){.kind = PROXY_SQUID}))
         return;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char ca[512];
@@ -908,4 +914,86 @@ Test(tunnel, certificates_of_a_proxy_are_checked_apart_from_those_of_the_origin)
         testdir_remove(&folder);
     }
     stop_servers();
+}
+
+/* --- ends from outside --- */
+
+static int count_events(np_event_type type)
+{
+    np_event *events = malloc(RIG_EVENTS_MAX * sizeof *events);
+    const size_t count = rig_events(&rig, events, RIG_EVENTS_MAX);
+    int found = 0;
+    for (size_t i = 0; i < count; i++)
+        found += events[i].type == type;
+    free(events);
+    return found;
+}
+
+Test(tunnel, an_abort_in_the_tunnel_leaves_no_descriptor_and_no_open_span)
+{
+    static const struct dns_rule rules[] = {
+        {.name = "origin.test", .drop = true},
+        {0                    }
+    };
+    static const struct {
+        np_proxy_kind kind;
+        const char *url;
+        np_phase phase;
+    } cases[] = {
+        {NP_PROXY_HTTP,    ORIGIN, NP_PHASE_TUNNEL},
+        {NP_PROXY_HTTPS,   PLAIN,  NP_PHASE_TUNNEL},
+        {NP_PROXY_SOCKS5H, ORIGIN, NP_PHASE_TUNNEL},
+        {NP_PROXY_SOCKS4A, PLAIN,  NP_PHASE_TUNNEL},
+        {NP_PROXY_SOCKS5,  PLAIN,  NP_PHASE_DNS   },
+    };
+    char why[200];
+    struct scripted_server *server = scripted_server_start("hang", why, sizeof why);
+    struct dns_server *dns = dns_server_start(rules);
+    cr_assert(server, "%s", why);
+    rig_dns_servers = dns_server_address(dns);
+    cr_assert(rig_open(&rig, &(np_engine_options){0}, NULL, 0, true));
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        np_proxy_list *list =
+            make_one(cases[i].kind, "127.0.0.1", scripted_server_port(server), false);
+        struct rig_request request = {.url = cases[i].url, .proxy_list = list};
+
+        rig_start(&rig, &request, 1);
+        cr_assert(rig_wait_event(&rig, NP_EVENT_PHASE_BEGIN, cases[i].phase, request.first_number));
+        rig_abort(&rig, &request, NP_WEB_REQUEST_CANCELED);
+
+        cr_assert(rig_wait(&rig, &request, 1));
+        cr_expect_eq(request.failure.web_status, NP_WEB_REQUEST_CANCELED);
+        np_cut cut = rig_cut(&rig, request.first_number);
+        cr_expect(cut.ended && cut.present >> cases[i].phase & 1);
+        np_proxy_list_release(list);
+    }
+    cr_expect_eq(count_events(NP_EVENT_CONNECTION_OPEN), count_events(NP_EVENT_CONNECTION_CLOSE));
+    cr_expect_eq(count_events(NP_EVENT_SPAN_BEGIN), count_events(NP_EVENT_SPAN_END));
+    rig_close(&rig);
+    scripted_server_stop(server);
+    dns_server_stop(dns);
+}
+
+Test(tunnel, a_name_goes_to_a_socks4a_proxy_as_it_is)
+{
+    /* 8 bytes, no user, "origin.test" and its NUL */
+    static const char script[] =
+        "body 21; send \"\\0\\x5a\\0\\0\\0\\0\\0\\0\"; head; send \"HTTP/1.1 200 "
+        "OK\\r\\nContent-Length: 2\\r\\n\\r\\nok\"; hang";
+    char why[200];
+    struct scripted_server *server = scripted_server_start(script, why, sizeof why);
+    cr_assert(server, "%s", why);
+    open_trace_alone((np_engine_options){0});
+    np_proxy_list *list =
+        make_one(NP_PROXY_SOCKS4A, "127.0.0.1", scripted_server_port(server), false);
+    struct rig_request request = {.url = PLAIN, .proxy_list = list};
+
+    cr_assert(rig_run(&rig, &request, 1));
+
+    cr_expect_eq(request.status, 200, "%s (%s)", request.failure.text, request.failure.cause);
+    expect_count(close_trace(), "socks4a", "lookups",
+                 "SELECT count(*) FROM spans WHERE kind = 'lookup'", 0);
+    np_proxy_list_release(list);
+    scripted_server_stop(server);
+    testdir_remove(&folder);
 }
