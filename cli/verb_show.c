@@ -5,6 +5,7 @@
 #include "open_trace.h"
 #include "output.h"
 #include "waterfall.h"
+#include "wire_view.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -178,6 +179,7 @@ void show_json(const np_request_detail *request, struct text *out)
     spans_json(&json, request);
     connection_json(&json, request->connection);
     headers_json(&json, request);
+    wire_json(&json, request);
     json_close(&json, '}');
     json_end(&json);
 }
@@ -234,10 +236,12 @@ static int show_run(struct call *call)
         status = message_failure(call, &err);
         goto done;
     }
-    if (args->format == SHOW_JSON)
+    if (args->format == SHOW_JSON) {
         show_json(request, &out);
-    else
+    } else {
         waterfall_write(request, &call->out, &out);
+        wire_write(request, &call->out, &out);
+    }
     status = output_write(call, &out);
 
 done:

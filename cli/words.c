@@ -277,6 +277,12 @@ static void put_blank(struct text *out)
         text_char(out, ' ');
 }
 
+/* Who answered a lookup. */
+static const char *source_words(const char *code)
+{
+    return strcmp(code, "nss") == 0 ? "the system's resolver" : code;
+}
+
 /* "127.0.0.1:53 NOERROR ttl 60 s → 10.0.0.7": whom it asked, how it ended, what came. */
 static void put_answer(struct text *out, const np_span *span, bool ascii)
 {
@@ -294,7 +300,7 @@ static void put_answer(struct text *out, const np_span *span, bool ascii)
         } else {
             put_blank(&facts);
             if (strcmp(member.key, "source") == 0)
-                text_outside(&facts, member.value, ascii);
+                text_outside(&facts, source_words(member.value), ascii);
             else
                 put_member(&facts, &member, ascii);
         }

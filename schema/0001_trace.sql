@@ -171,6 +171,15 @@ CREATE TABLE span (                          -- in the order of requests; no ind
 CREATE TABLE header (                        -- --detail headers
   request_id INTEGER NOT NULL, direction INTEGER NOT NULL, ordinal INTEGER NOT NULL, name_id INTEGER NOT NULL, value TEXT NOT NULL,
   PRIMARY KEY (request_id, direction, ordinal)) STRICT, WITHOUT ROWID;   -- direction 0 request, 1 response, 2 informational, 3 trailer, 4 to proxy, 5 from proxy
+CREATE TABLE wire (                          -- --detail wire: what libcurl read or wrote at a time, behind TLS, before decompression
+  request_id INTEGER NOT NULL, ordinal INTEGER NOT NULL,
+  direction INTEGER NOT NULL,                -- 0 sent, 1 received
+  part INTEGER NOT NULL,                     -- 0 header block (redacted), 1 body, 2 the pieces behind the 1,024th, which are only counted
+  at_ns INTEGER NOT NULL,                    -- Unix ns
+  length INTEGER NOT NULL,                   -- bytes of the whole piece (part 2: of all of them)
+  kept INTEGER NOT NULL,                     -- of these, how many `data` stands for (part 2: how many pieces)
+  data BLOB NOT NULL,                        -- up to 1 KiB
+  PRIMARY KEY (request_id, ordinal)) STRICT, WITHOUT ROWID;
 CREATE TABLE server_timing (request_id INTEGER NOT NULL, ordinal INTEGER NOT NULL, name TEXT NOT NULL, duration_ns INTEGER, description TEXT,
   PRIMARY KEY (request_id, ordinal)) STRICT, WITHOUT ROWID;
 CREATE TABLE tcp_sample (                    -- where it explains something, not on every warm request: one costs as much as 25 events

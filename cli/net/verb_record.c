@@ -66,7 +66,7 @@ static const struct record_args defaults = {
 };
 
 static const char *const resolver_words[] = {"automatic", "c-ares", "system", NULL};
-static const char *const detail_words[] = {"phases", "spans", "headers", NULL};
+static const char *const detail_words[] = {"phases", "spans", "headers", "wire", NULL};
 
 /* clang-format off */
 static const struct verb_option option_table[] = {
@@ -127,7 +127,7 @@ static const struct verb_option option_table[] = {
     {.name = "label",       .type = OPTION_PAIRS, .argument = "KEY=VALUE",
      .help = "a label on this run, usable as a filter later; repeatable", OPTION_FIELD(struct record_args, labels)},
     {.name = "detail",      .type = OPTION_WORD, .argument = "LEVEL", .words = detail_words,
-     .help = "how much to keep: phases, spans or headers (redacted)", .fallback = "spans", OPTION_FIELD(struct record_args, detail)},
+     .help = "how much to keep: phases, spans, headers (redacted) or wire (and up to 1 KiB of each read and write, bodies too)", .fallback = "spans", OPTION_FIELD(struct record_args, detail)},
     {.name = "redact",      .type = OPTION_LIST, .argument = "NAME",
      .help = "never store the values of this header field and query parameter; repeatable",
      .fallback = "credentials, cookies, tokens, and all query values", OPTION_FIELD(struct record_args, redact)},

@@ -28,6 +28,7 @@
 #include "transfer_trace.h"
 #include "tunnel.h"
 #include "upload.h"
+#include "wire.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -189,13 +190,15 @@ static void wrote_piece(np_transfer *transfer, curl_infotype type, size_t length
         transfer->send_end_ns = np_engine_stamp(transfer->engine);
 }
 
-/* Only set for a request that may need more than one write, and while a proxy is asked for a
- * tunnel. */
+/* Only set for a request that may need more than one write, while a proxy is asked for a tunnel,
+ * and where the wire is kept. */
 static int on_debug(CURL *handle, curl_infotype type, char *data, size_t length, void *user)
 {
     (void)handle;
     const np_easy *easy = user;
     np_transfer *transfer = easy->transfer;
+    if (transfer)
+        np_wire_take(transfer, type, data, length);
     if (transfer && transfer->connection && !transfer->connection->ready)
         np_tunnel_debug(transfer->connection->tunnel, type, data, length);
     else if (transfer && watches_pieces(easy) &&

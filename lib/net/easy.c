@@ -15,6 +15,7 @@
 #include "curl_events.h"
 #include "tunnel.h"
 #include "upload.h"
+#include "wire.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -304,6 +305,7 @@ static CURLcode set_verbose(np_easy *easy, const np_transfer_spec *spec,
                             const np_connection *connection)
 {
     const bool in_pieces = spec->body_form != NP_BODY_FORM_NONE ||
+                           np_wire_is_kept(easy->point->engine) ||
                            strlen(spec->url) + easy->header_length > LONG_REQUEST_BYTES;
     const bool for_tunnel = np_tunnel_has_phase(easy->point) && !connection->ready;
     const bool verbose = in_pieces || for_tunnel;

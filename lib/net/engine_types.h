@@ -279,6 +279,7 @@ struct np_transfer {
     uint32_t header_event; /* ordinal of the next one */
     size_t header_bytes;   /* of everything that is no body, as it came */
     np_field_lines header;
+    struct np_wire *wire; /* wire.c: while its pieces are kept */
 };
 
 /* A stamp for a boundary: nothing is read when nothing is traced. */

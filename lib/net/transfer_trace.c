@@ -8,6 +8,7 @@
 #include "transfer_trace.h"
 
 #include "upload.h"
+#include "wire.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -136,6 +137,7 @@ void np_trace_request_end(np_transfer *transfer, uint64_t now_ns, int outcome,
     if (!producer)
         return;
     emit_caller(transfer, now_ns);
+    np_wire_end(transfer);
     uint64_t packed =
         (uint64_t)outcome | (uint64_t)transfer->protocol << 24 | (uint64_t)transfer->status << 32;
     uint64_t code = 0;

@@ -370,10 +370,18 @@ static void add_header(np_assembly *assembly, np_seen_request *request, const np
         assembly->lost++;
         return;
     }
-    *header = (np_seen_header){.direction = (uint8_t)event->word[0],
-                               .ordinal = (uint32_t)(event->word[0] >> 8) & 0xffffff,
-                               .name = hold(event, 1, texts),
-                               .value = hold(event, 2, texts)};
+    const bool is_wire = event->type == NP_EVENT_WIRE;
+    const uint64_t w0 = event->word[0];
+    *header = (np_seen_header){
+        .is_wire = is_wire,
+        .direction = (uint8_t)w0,
+        .part = (uint8_t)(w0 >> 8),
+        .ordinal = is_wire ? (uint32_t)(w0 >> 16) : (uint32_t)(w0 >> 8) & 0xffffff,
+        .at_ns = event->time_ns,
+        .length = event->word[1],
+        .kept = event->word[2],
+        .name = is_wire ? (np_held){0} : hold(event, 1, texts),
+        .value = hold(event, is_wire ? 3 : 2, texts)};
     if (request->last_header)
         request->last_header->next = header;
     else
@@ -639,6 +647,7 @@ static void add_of_request(np_assembly *assembly, np_seen_request *request, cons
         finish_span(assembly, request, event, texts);
         break;
     case NP_EVENT_HEADER:
+    case NP_EVENT_WIRE:
         add_header(assembly, request, event, texts);
         break;
     case NP_EVENT_CALLER:

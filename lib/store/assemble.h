@@ -73,10 +73,14 @@ typedef struct np_seen_orphan {
     int64_t row_id;
 } np_seen_orphan;
 
+/* A header field, or a piece of the wire: then `value` is its data. */
 typedef struct np_seen_header {
     struct np_seen_header *next;
-    uint8_t direction;
+    bool is_wire;
+    uint8_t direction, part;
     uint32_t ordinal;
+    uint64_t at_ns; /* of a piece; CLOCK_MONOTONIC */
+    uint64_t length, kept;
     np_held name, value;
 } np_seen_header;
 

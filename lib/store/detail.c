@@ -16,6 +16,8 @@
 #include <string.h>
 
 #define SPANS_MAX        10000
+#define WIRE_MAX         1025 /* pieces; more is not ours */
+#define WIRE_BYTES_MAX   65536
 #define HEADERS_MAX      10000
 #define DETAIL_BYTES_MAX ((size_t)64 << 20) /* texts beyond it are left out */
 #define NOBODY           SIZE_MAX
@@ -252,6 +254,60 @@ static np_status read_headers(np_store *store, struct detail *d, np_row_reader *
     return finish(store, rc, reader, err);
 }
 
+static const char wire_sql[] =
+    "SELECT direction, part, at_ns, length, kept, data FROM wire WHERE request_id = ?1 "
+    "ORDER BY ordinal LIMIT ?2";
+
+static bool read_piece(np_row_reader *reader, struct detail *d, np_wire_piece *piece)
+{
+    const int bytes = sqlite3_column_bytes(reader->statement, 5);
+    const size_t length = bytes > 0 && bytes < WIRE_BYTES_MAX ? (size_t)bytes : 0;
+    unsigned char *data = np_arena_alloc(d->arena, length + 1);
+    if (!data)
+        return false;
+    if (length)
+        memcpy(data, sqlite3_column_blob(reader->statement, 5), length);
+    const int64_t whole = np_row_int(reader, 3, 0);
+    const int64_t kept = np_row_int(reader, 4, 0);
+    *piece = (np_wire_piece){
+        .direction = np_row_int(reader, 0, 0) == 0 ? 0 : 1,
+        .part = np_row_small(reader, 1, 0),
+        .start_ns = np_subtract_saturated(np_row_int(reader, 2, 0), d->detail.row.start_ns),
+        .length = whole > 0 ? (uint64_t)whole : 0,
+        .kept = kept > 0 ? (uint64_t)kept : 0,
+        .data = data,
+        .data_length = length,
+    };
+    return true;
+}
+
+static np_status read_wire(np_store *store, struct detail *d, np_row_reader *reader, np_error *err)
+{
+    const int64_t values[] = {d->detail.row.id, WIRE_MAX};
+    np_wire_piece *pieces = NULL;
+    np_status status = prepare(store, wire_sql, values, 2, reader, err);
+    if (status)
+        return status;
+    int rc;
+    size_t capacity = 0;
+    while ((rc = sqlite3_step(reader->statement)) == SQLITE_ROW) {
+        if (d->detail.wire_count == capacity) {
+            capacity = capacity ? capacity * 2 : 16;
+            np_wire_piece *more = np_arena_alloc(d->arena, capacity * sizeof *more);
+            if (more && pieces)
+                memcpy(more, pieces, d->detail.wire_count * sizeof *more);
+            d->detail.wire = pieces = more;
+        }
+        if (!pieces || !read_piece(reader, d, &pieces[d->detail.wire_count])) {
+            d->detail.wire_count = 0;
+            reader->no_memory = true;
+            break;
+        }
+        d->detail.wire_count++;
+    }
+    return finish(store, rc, reader, err);
+}
+
 static const char connection_sql[] =
     "SELECT c.id, c.opened_ns, c.ready_ns, c.closed_ns, (SELECT scheme || '://' || host || ':' || "
     "port FROM origin WHERE id = c.origin_id), "
@@ -305,9 +361,10 @@ static np_status read_connection(np_store *store, struct detail *d, np_row_reade
 static np_status read_boundaries(np_store *store, struct detail *d, int64_t *first_span,
                                  int64_t *span_count, np_row_reader *reader, np_error *err)
 {
-    np_status status =
-        prepare(store, "SELECT m.first_span, m.span_count, r.sources FROM " NP_SQL_REQUEST " WHERE r.id = ?1",
-                &d->detail.row.id, 1, reader, err);
+    np_status status = prepare(store,
+                               "SELECT m.first_span, m.span_count, r.sources FROM " NP_SQL_REQUEST
+                               " WHERE r.id = ?1",
+                               &d->detail.row.id, 1, reader, err);
     if (status)
         return status;
     const int rc = sqlite3_step(reader->statement);
@@ -380,6 +437,8 @@ static np_status read_all(np_store *store, int64_t id, struct detail *d, np_erro
         status = read_headers(store, d, &reader, err);
     if (!status)
         status = read_connection(store, d, &reader, err);
+    if (!status)
+        status = read_wire(store, d, &reader, err);
     return status;
 }
 

@@ -72,9 +72,9 @@ static np_status check_options(const np_trace_options *options, np_error *err)
                        NP_LEAST_SLOTS, NP_MOST_SLOTS);
     if (options->lock_wait_ns < 0)
         return np_fail(err, NP_E_ARGUMENT_RANGE, "a negative wait for the lock of a trace");
-    if (options->detail_plus_1 > NP_DETAIL_HEADERS + 1)
+    if (options->detail_plus_1 > NP_DETAIL_WIRE + 1)
         return np_fail(err, NP_E_ARGUMENT_RANGE, "detail %u: expected 0 to %d",
-                       options->detail_plus_1 - 1, NP_DETAIL_HEADERS);
+                       options->detail_plus_1 - 1, NP_DETAIL_WIRE);
     if (options->argument_count && !options->arguments)
         return np_fail(err, NP_E_ARGUMENT_NULL, "a command line of %zu words, but no words",
                        options->argument_count);

@@ -91,7 +91,9 @@ static const char *const statements[] = {
     "ROLLBACK",
 #define S_MORE 16
     "INSERT INTO request_more (" NP_MORE_COLUMNS(NP_NAME) "error_layer, id) VALUES (" NP_MORE_COLUMNS(NP_MARK) "?, ?)",
-#define S_COUNT 17
+#define S_WIRE 17
+    "INSERT OR REPLACE INTO wire (request_id, ordinal, direction, part, at_ns, length, kept, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+#define S_COUNT 18
 #undef NP_NAME
 #undef NP_MARK
 };
@@ -423,6 +425,23 @@ static np_status write_spans(np_writer *writer, np_assembly *assembly,
                                                 : write_pieces(writer, assembly, request, row, err);
 }
 
+static np_status write_piece(np_writer *writer, const np_assembly *assembly,
+                             const np_seen_header *piece, int64_t row, np_error *err)
+{
+    sqlite3_stmt *s = writer->statement[S_WIRE];
+    size_t length;
+    const char *data = np_held_text(assembly, piece->value, &length);
+    bind_int(s, 1, row);
+    bind_int(s, 2, piece->ordinal);
+    bind_int(s, 3, piece->direction);
+    bind_int(s, 4, piece->part);
+    bind_int(s, 5, unix_of(assembly, piece->at_ns));
+    bind_int(s, 6, (int64_t)piece->length);
+    bind_int(s, 7, (int64_t)piece->kept);
+    (void)sqlite3_bind_blob(s, 8, data, (int)length, SQLITE_STATIC); /* as the texts above */
+    return run_statement(writer, S_WIRE, err);
+}
+
 static np_status write_headers(np_writer *writer, np_assembly *assembly,
                                const np_seen_request *request, int64_t row, np_error *err)
 {
@@ -430,6 +449,12 @@ static np_status write_headers(np_writer *writer, np_assembly *assembly,
     for (const np_seen_header *header = request->first_header; header; header = header->next) {
         int64_t name;
         size_t length;
+        if (header->is_wire) {
+            const np_status written = write_piece(writer, assembly, header, row, err);
+            if (written)
+                return written;
+            continue;
+        }
         const char *value = np_held_text(assembly, header->value, &length);
         np_status status = np_words_text(writer->texts, assembly, header->name, &name, err);
         if (status)

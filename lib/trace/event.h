@@ -55,7 +55,9 @@ typedef uint64_t np_text_ref;
     X(CONNECTION_TLS, "handshake done: w0 version text, w1 cipher text, w2 alpn text, w3 resumed:8 early_data:8, w4 certificate text (JSON)") \
     X(CONNECTION_READY, "the first request may be sent: w0 protocol")                                                 \
     X(CONNECTION_CLOSE, "w0 requests, w1 sent bytes, w2 received bytes, w3 reason text. Without READY before: set-up failed") \
-    X(PROXY, "this request goes through: w0 proxy_source:8, w1 proxy text (none: direct). The last one counts")
+    X(PROXY, "this request goes through: w0 proxy_source:8, w1 proxy text (none: direct). The last one counts")    \
+    X(WIRE, "a piece of what went over the connection: w0 direction:8 (0 sent, 1 received) part:8 (0 header, 1 body, 2 those that " \
+            "are only counted) ordinal:48, w1 its length, w2 bytes of it that are kept (part 2: how many pieces), w3 data text")
 
 /* clang-format on */
 

@@ -23,6 +23,7 @@ static const uint8_t text_words[NP_EVENT_TYPES] = {
     [NP_EVENT_CONNECTION_TLS] = W(0) | W(1) | W(2) | W(4),
     [NP_EVENT_CONNECTION_CLOSE] = W(3),
     [NP_EVENT_PROXY] = W(1),
+    [NP_EVENT_WIRE] = W(3),
 };
 
 uint8_t np_event_text_words(uint16_t type)

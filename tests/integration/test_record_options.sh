@@ -7,6 +7,8 @@ start_nginx
 base_http="http://127.0.0.1:$http_port"
 base_https="https://localhost:$https_port"
 
+truncate -s 100M www/huge
+
 record() { "$netphase" record "$@" >out.txt 2>err.txt; }
 # refuses WHAT STATUS TEXT ARGUMENTS…: ends with STATUS, says TEXT, sends and stores nothing
 refuses() {
@@ -50,6 +52,33 @@ equal "a query value that is kept" "$(sql all.db 'SELECT url FROM requests')" "$
 equal "a header value that is kept" "$(sql all.db "SELECT count(*) FROM header WHERE value = 'Bearer offen'")" 1
 contains "all of it was sent" "$(tail -n 1 access.log)" "code=geheim3"
 refuses "--redact of no name" 2 "expected the name of a header field" --redact 'a: b' "$base_http/"
+
+# --- the wire: pieces of what was sent and received, header blocks redacted, bodies up to 1 KiB a piece
+printf 'body with \033[31m and more\n' >www/odd
+record --detail wire --cacert ca.pem -H 'Authorization: Bearer geheim1' -H 'X-One: 1' -o wire.db "$base_https/odd?token=geheim2" || fail "--detail wire: $(cat err.txt)"
+equal "secrets on the kept wire" "$(cat wire.db wire.db-wal 2>/dev/null | grep -ac geheim)" 0
+equal "pieces" "$(sql wire.db 'SELECT group_concat(direction || part, " ") FROM (SELECT * FROM wire ORDER BY ordinal)')" "00 10 11"
+contains "the request's header block" "$(sql wire.db 'SELECT CAST(data AS TEXT) FROM wire WHERE ordinal = 0' | tr -d '\r')" "GET /odd?token=* HTTP/1.1
+Host: localhost:$https_port"
+contains "a redacted field" "$(sql wire.db 'SELECT CAST(data AS TEXT) FROM wire WHERE ordinal = 0')" "Authorization: Bearer *"
+holds "the whole is longer than what is stored" "$(sql wire.db 'SELECT length > length(data) FROM wire WHERE ordinal = 0')"
+equal "the body" "$(sql wire.db 'SELECT hex(data) FROM wire WHERE part = 1')" "$(od -An -v -tx1 www/odd | tr -d ' \n' | tr a-f A-F)"
+"$netphase" show wire.db >show.txt 2>&1 || fail "show of a wire: $(cat show.txt)"
+contains "show" "$(cat show.txt)" "  0000  47 45 54 20 2f 6f 64 64  3f 74 6f 6b 65 6e 3d 2a  GET /odd?token=*"
+contains "an escape is no escape" "$(cat show.txt)" "body with .[31m"
+equal "wire of show --format json" "$("$netphase" show --format json wire.db | grep -c data_hex)" 3
+record --detail wire -o wire.db "$base_http/large" || fail "--detail wire of a large body: $(cat err.txt)"
+equal "no piece has more than 1 KiB" "$(sql wire.db 'SELECT max(length(data)) FROM wire')" 1024
+equal "all of the body is counted" "$(sql wire.db 'SELECT sum(length) FROM wire WHERE part <> 0 AND request_id = 2')" 1000000
+contains "n of m" "$("$netphase" show wire.db)" "body, 1,024 of "
+record --detail wire -o huge.db "$base_http/huge" || fail "--detail wire of a huge body: $(cat err.txt)"
+equal "pieces of a huge body" "$(sql huge.db 'SELECT count(*) FROM wire')" 1025
+equal "those left out are counted" "$(sql huge.db 'SELECT sum(length) FROM wire WHERE part <> 0')" $((100 * 1024 * 1024))
+contains "what show says of them" "$("$netphase" show --format json huge.db)" '"part": "left_out"'
+record -o off.db "$base_http/" || fail "spans: $(cat err.txt)"
+equal "nothing is kept unasked" "$(sql off.db 'SELECT count(*) FROM wire')" 0
+trace_is_sound wire.db
+trace_is_sound huge.db
 
 # --- TLS versions
 record --tlsv1.2 --cacert ca.pem -o tls.db "$base_https/" || fail "--tlsv1.2: $(cat err.txt)"

@@ -195,6 +195,17 @@ typedef struct np_header {
     const char *name, *value;
 } np_header;
 
+/** A piece of what went over the connection, where it was kept (NP_DETAIL_WIRE). */
+typedef struct np_wire_piece {
+    int direction;    /* 0 sent, 1 received */
+    int part;         /* 0 header block (redacted), 1 body, 2: pieces that are only counted */
+    int64_t start_ns; /* since the request's start */
+    uint64_t length;  /* bytes of the whole */
+    uint64_t kept;    /* bytes of it that `data` stands for; part 2: how many pieces */
+    const unsigned char *data; /* data[data_length] */
+    size_t data_length;        /* 0 … 1,024 */
+} np_wire_piece;
+
 typedef struct np_connection_info {
     int64_t id, opened_ns, ready_ns, closed_ns; /* Unix ns; 0: not yet, never */
     const char *origin, *remote, *local, *protocol, *new_because, *tls_version, *tls_cipher, *alpn,
@@ -215,6 +226,8 @@ typedef struct np_request_detail {
     const np_header *headers;
     size_t header_count;
     const np_connection_info *connection; /* NULL: none was ever ready */
+    const np_wire_piece *wire;            /* wire[wire_count], in order */
+    size_t wire_count;
 } np_request_detail;
 
 /**

@@ -25,7 +25,8 @@ typedef struct np_trace np_trace;
 typedef enum np_detail {
     NP_DETAIL_PHASES = 0, /* a row a request */
     NP_DETAIL_SPANS = 1,  /* … and lookups, attempts, handshakes (the default) */
-    NP_DETAIL_HEADERS = 2 /* … and header fields, redacted */
+    NP_DETAIL_HEADERS = 2, /* … and header fields, redacted */
+    NP_DETAIL_WIRE = 3     /* … and up to 1 KiB of what each read and write carried, bodies too */
 } np_detail;
 
 typedef struct np_label {
