@@ -110,12 +110,36 @@ typedef struct np_proxy_settings np_proxy_settings;
 typedef struct np_proxy_resolver np_proxy_resolver;
 typedef struct np_proxy_lookup np_proxy_lookup;
 
+typedef struct np_proxy_resolver_options {
+    const np_proxy_settings *settings; /* the context's default; NULL: none */
+    bool from_environment;
+    struct np_proxy_environment *environment; /* moved; NULL: nothing is set */
+    const char *bypass;                       /* copied; instead of the environment's no_proxy */
+    int64_t timeout_ns;                       /* of a whole decision; 0: 10 s */
+    /* Runs a job on a thread that may block, and a task on the loop; false: not any more. From any
+     * thread. Not asked for unless there is a callback. */
+    bool (*run)(np_pool_job *job, void *user);
+    bool (*post)(np_loop_task *task, void *user);
+    void *user;
+} np_proxy_resolver_options;
+
+/* On success or failure `environment` is gone. */
+np_status np_proxy_resolver_create(np_loop *loop, np_producer *producer,
+                                   const np_proxy_resolver_options *options,
+                                   np_proxy_resolver **out, np_error *err);
+void np_proxy_resolver_free(np_proxy_resolver *resolver); /* after its lookups; NULL allowed */
+/* Forgets what was decided and which proxies are bad; `environment` (moved, NULL allowed) holds
+ * from now on. */
+void np_proxy_resolver_refresh(np_proxy_resolver *resolver,
+                               struct np_proxy_environment *environment);
+
 typedef struct np_proxy_question {
     const char *scheme, *host; /* host without brackets, lower case */
     uint16_t port;
     uint32_t request;                  /* its number in the trace; 0: nothing is traced */
     bool cold;                         /* what was decided before is not used */
     const np_proxy_settings *settings; /* the request's; NULL: the context's default */
+    struct np_proxy_trials *trials;    /* [out] filled before the answer; NULL: not wanted */
 } np_proxy_question;
 
 /* The answer, once, on the loop, never from inside np_proxy_ask. `list`: a reference of the

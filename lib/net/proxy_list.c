@@ -7,7 +7,7 @@
  *
  * A list is one block: the struct, its entries, their texts.
  */
-#include "proxy.h"
+#include "proxy_decide.h"
 
 #include "fail.h"
 
@@ -624,4 +624,44 @@ np_status np_proxy_list_parse_result(const char *text, size_t length, np_proxy_o
     }
     drafts_done(&drafts);
     return status;
+}
+
+/* --- in words --- */
+
+void np_proxy_list_text(const np_proxy_list *list, char *out, size_t size)
+{
+    size_t length = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < list->count && length < size; i++)
+        length += (size_t)snprintf(out + length, size - length, "%s%s", i ? "; " : "",
+                                   list->entry[i].text);
+}
+
+const char *np_proxy_verdict_name(np_proxy_verdict verdict)
+{
+    static const char *const verdicts[] = {"used", "empty", "skipped", "error"};
+    return verdict < sizeof verdicts / sizeof *verdicts ? verdicts[verdict] : "?";
+}
+
+static void member(np_textbuf *out, bool *first, const char *key, const char *value)
+{
+    if (value && *value)
+        np_textbuf_json_text(out, first, key, value, strlen(value));
+}
+
+void np_proxy_trial_detail(const np_proxy_trial *trial, bool is_shared, np_textbuf *out)
+{
+    bool first = true;
+    np_textbuf_init(out, 8192);
+    np_textbuf_puts(out, "{");
+    member(out, &first, "verdict", np_proxy_verdict_name(trial->verdict));
+    member(out, &first, "reason", trial->reason);
+    member(out, &first, "value", trial->value);
+    member(out, &first, "variable", trial->variable);
+    member(out, &first, "no_proxy", trial->matched);
+    if (trial->beyond_curl)
+        np_textbuf_puts(out, ",\"beyond_curl\":true");
+    if (is_shared)
+        np_textbuf_puts(out, ",\"shared\":true");
+    np_textbuf_puts(out, "}");
 }
