@@ -9,6 +9,7 @@
 #include "context.h"
 #include "clock.h"
 #include "fail.h"
+#include "proxy_decide.h"
 #include "request.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -147,7 +148,9 @@ static void free_engine(np_loop_task *task)
     if (context->engine)
         np_engine_free(context->engine);
     np_dialer_free(context->dialer);
+    np_proxy_resolver_free(context->proxies);
     context->engine = NULL;
+    context->proxies = NULL;
     context->dialer = NULL;
 }
 
@@ -176,6 +179,15 @@ static np_status check_options(const np_context_options *o, np_error *err)
     if (o->family != NP_FAMILY_ANY && o->family != NP_FAMILY_IPV4 && o->family != NP_FAMILY_IPV6)
         return np_fail(err, NP_E_ARGUMENT, "%d is no address family: expected one of np_family",
                        (int)o->family);
+    if (o->proxy_timeout_ns < 0 || o->proxy_connect_timeout_ns < 0)
+        return np_fail(err, NP_E_ARGUMENT_RANGE,
+                       "%s is negative: expected a number of nanoseconds, or 0 for the default",
+                       o->proxy_timeout_ns < 0 ? "proxy_timeout_ns" : "proxy_connect_timeout_ns");
+    if (o->proxy_sources != NP_PROXY_FROM_DEFAULT && o->proxy_sources != NP_PROXY_FROM_NOWHERE &&
+        o->proxy_sources != NP_PROXY_FROM_ENVIRONMENT)
+        return np_fail(err, NP_E_ARGUMENT,
+                       "%d is no set of proxy sources: expected np_proxy_sources",
+                       (int)o->proxy_sources);
     if (o->resolver != NP_RESOLVER_AUTOMATIC && o->resolver != NP_RESOLVER_OWN &&
         o->resolver != NP_RESOLVER_SYSTEM)
         return np_fail(err, NP_E_ARGUMENT, "%d is no resolver: expected one of np_resolver",
@@ -194,6 +206,36 @@ static np_status check_options(const np_context_options *o, np_error *err)
     return check_file(o->ca_file, err);
 }
 
+static bool run_on_pool(np_pool_job *job, void *user)
+{
+    return np_callback_pool_push(((np_context *)user)->pool, job);
+}
+
+static bool post_to_loop(np_loop_task *task, void *user)
+{
+    return np_context_post(user, task);
+}
+
+static np_status make_proxies(np_context *context, const np_context_options *o, np_error *err)
+{
+    np_proxy_resolver_options options = {
+        .settings = o->proxy,
+        .from_environment = o->proxy_sources != NP_PROXY_FROM_NOWHERE,
+        .bypass = o->proxy_bypass,
+        .timeout_ns = o->proxy_timeout_ns,
+        .run = run_on_pool,
+        .post = post_to_loop,
+        .user = context,
+    };
+    if (options.from_environment) {
+        options.environment = np_proxy_environment_read();
+        if (!options.environment)
+            return np_fail(err, NP_E_NO_MEMORY, "no memory for the environment");
+    }
+    return np_proxy_resolver_create(context->loop, context->producer, &options, &context->proxies,
+                                    err);
+}
+
 static np_status make_engine(np_context *context, const np_context_options *o, np_error *err)
 {
     const np_dialer_options dialer = {
@@ -205,7 +247,12 @@ static np_status make_engine(np_context *context, const np_context_options *o, n
         .connect_to_count = o->connect_to_count,
         .resolver = o->resolver,
     };
+    np_status status = make_proxies(context, o, err);
+    if (status)
+        return status;
     const np_engine_options engine = {
+        .proxies = context->proxies,
+        .proxy_connect_timeout_ns = o->proxy_connect_timeout_ns,
         .connection_limit = o->connection_limit,
         .connect_timeout_ns = o->connect_timeout_ns,
         .max_idle_time_ns = o->max_idle_time_ns,
@@ -215,8 +262,7 @@ static np_status make_engine(np_context *context, const np_context_options *o, n
         .tls_minimum = o->tls_minimum,
         .tls_maximum = o->tls_maximum,
     };
-    np_status status =
-        np_dialer_create(context->loop, &dialer, context->producer, &context->dialer, err);
+    status = np_dialer_create(context->loop, &dialer, context->producer, &context->dialer, err);
     if (status)
         return status;
     return np_engine_create(context->loop, context->dialer, context->producer, &engine,

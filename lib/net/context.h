@@ -39,6 +39,7 @@ struct np_context {
     np_loop *loop;
     np_dialer *dialer;
     np_engine *engine;
+    np_proxy_resolver *proxies;
     np_callback_pool *pool;
     np_trace *trace; /* NULL: not traced */
     np_producer *producer;

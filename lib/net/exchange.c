@@ -29,6 +29,7 @@ static void free_block(np_request *request)
     free(request->host_header);
     free(request->group_name);
     free(request->method_copy);
+    np_proxy_release(request->proxy);
     np_url_done(&request->url);
     pthread_cond_destroy(&request->changed);
     pthread_mutex_destroy(&request->lock);

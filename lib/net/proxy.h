@@ -127,7 +127,8 @@ typedef struct np_proxy_resolver_options {
 np_status np_proxy_resolver_create(np_loop *loop, np_producer *producer,
                                    const np_proxy_resolver_options *options,
                                    np_proxy_resolver **out, np_error *err);
-void np_proxy_resolver_free(np_proxy_resolver *resolver); /* after its lookups; NULL allowed */
+/* Who still waits is told that the context is gone. NULL allowed. */
+void np_proxy_resolver_free(np_proxy_resolver *resolver);
 /* Forgets what was decided and which proxies are bad; `environment` (moved, NULL allowed) holds
  * from now on. */
 void np_proxy_resolver_refresh(np_proxy_resolver *resolver,

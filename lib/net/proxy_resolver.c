@@ -67,7 +67,7 @@ struct np_proxy_resolver {
     np_proxy_cache *cache;
     np_proxy_bad *bad;
     unsigned generation; /* counts refreshes */
-    np_link flights;     /* that may be joined */
+    np_link waiting;     /* flights that wait for a callback */
     np_link queued;      /* flights that wait for their turn with a callback */
     np_link calls;
     np_proxy_lookup *spare; /* tells that there is no memory */
@@ -91,13 +91,13 @@ struct np_proxy_lookup {
 struct flight {
     np_proxy_resolver *resolver;
     np_proxy_key key; /* with a reference to its settings */
-    bool is_cold;
+    bool is_cold;     /* shared with nobody, and not remembered */
     bool is_starting; /* inside np_proxy_ask: nobody is called */
     bool is_over;     /* answered: `list`, `error` */
     bool is_expired;  /* its time is over: no further callback */
     bool is_slow;
     bool has_failed; /* a source did: the answer is not to be remembered */
-    np_link in_flights, in_queued;
+    np_link in_waiting, in_queued;
     np_link waiters;
     const np_proxy_settings *source[SOURCES]; /* NULL: the environment */
     size_t source_count, at;
@@ -249,7 +249,7 @@ static bool call_start(flight *f, const np_proxy_settings *settings, np_error *e
 
 static void flight_free(flight *f)
 {
-    np_list_remove(&f->in_flights);
+    np_list_remove(&f->in_waiting);
     np_list_remove(&f->in_queued);
     np_loop_timer_cancel(f->timer);
     if (f->call)
@@ -286,7 +286,7 @@ static void trial_end(flight *f)
 static void tell(flight *f)
 {
     np_link *link;
-    np_list_remove(&f->in_flights);
+    np_list_remove(&f->in_waiting);
     while ((link = np_list_pop_front(&f->waiters))) {
         np_proxy_lookup *lookup = np_item(link, np_proxy_lookup, in_flight);
         if (lookup->trials)
@@ -577,9 +577,10 @@ static bool is_trivially_direct(const np_proxy_resolver *resolver,
 
 static flight *find_flight(np_proxy_resolver *resolver, const np_proxy_key *key)
 {
-    for (np_link *l = resolver->flights.next; l != &resolver->flights; l = l->next)
-        if (np_proxy_key_equal(&np_item(l, flight, in_flights)->key, key))
-            return np_item(l, flight, in_flights);
+    for (np_link *l = resolver->waiting.next; l != &resolver->waiting; l = l->next)
+        if (!np_item(l, flight, in_waiting)->is_cold &&
+            np_proxy_key_equal(&np_item(l, flight, in_waiting)->key, key))
+            return np_item(l, flight, in_waiting);
     return NULL;
 }
 
@@ -634,8 +635,8 @@ static bool wait_for_callback(flight *f)
     const uint64_t slow_ns = f->trials.start_ns + SLOW_NS;
     f->is_starting = false;
     arm(f, slow_ns < f->deadline_ns ? slow_ns : f->deadline_ns);
-    if (f->timer && !f->is_cold)
-        np_list_push_back(&f->resolver->flights, &f->in_flights);
+    if (f->timer)
+        np_list_push_back(&f->resolver->waiting, &f->in_waiting);
     return f->timer != NULL;
 }
 
@@ -749,7 +750,7 @@ np_status np_proxy_resolver_create(np_loop *loop, np_producer *producer,
     resolver->run = options->run;
     resolver->post = options->post;
     resolver->user = options->user;
-    np_list_init(&resolver->flights);
+    np_list_init(&resolver->waiting);
     np_list_init(&resolver->queued);
     np_list_init(&resolver->calls);
     resolver->cache = np_proxy_cache_create();
@@ -771,6 +772,11 @@ void np_proxy_resolver_free(np_proxy_resolver *resolver)
     np_link *link;
     if (!resolver)
         return;
+    while (!np_list_empty(&resolver->waiting)) {
+        flight *f = np_item(resolver->waiting.next, flight, in_waiting);
+        (void)np_fail(&f->error, NP_E_OBJECT_DISPOSED, "the context was freed");
+        tell(f);
+    }
     while ((link = np_list_pop_front(&resolver->calls))) {
         call *c = np_item(link, call, in_resolver);
         c->resolver = NULL;

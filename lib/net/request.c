@@ -156,6 +156,16 @@ np_status np_request_set_reuse(np_request *request, np_reuse reuse, np_error *er
     return change_end(request, status);
 }
 
+np_status np_request_set_proxy(np_request *request, const np_proxy *proxy, np_error *err)
+{
+    const np_status status = change_begin(request, err);
+    if (status)
+        return status;
+    np_proxy_release(request->proxy);
+    request->proxy = np_proxy_retain(proxy ? proxy : np_proxy_direct());
+    return change_end(request, NP_OK);
+}
+
 np_status np_request_set_protocol_version(np_request *request, int version, np_error *err)
 {
     np_status status = change_begin(request, err);
@@ -318,6 +328,7 @@ static void fill_spec(np_request *request, uint64_t entry_ns)
         .version = request->protocol_version,
         .group = request->group_name,
         .decode = request->follow.decompression != 0,
+        .proxy = request->proxy,
     };
 }
 

@@ -71,6 +71,7 @@ struct np_request {
     char *host_header; /* NULL: from the URL */
     np_header_list fields;
     np_reuse reuse;
+    const np_proxy *proxy; /* a reference; NULL: the context's default */
     int64_t async_timeout_ms;      /* -1: none */
     int64_t timeout_ms;            /* of the synchronous family; -1: none */
     int64_t read_write_timeout_ms; /* of one synchronous read; -1: none */

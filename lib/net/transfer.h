@@ -31,6 +31,7 @@ typedef struct np_engine_options {
     int64_t proxy_connect_timeout_ns; /* TCP and TLS to one proxy; 0: 5 s */
     const char *proxy_ca_file;        /* trusted for https proxies; NULL: ca_file */
     bool proxy_insecure;              /* any certificate of an https proxy will do */
+    np_proxy_resolver *proxies;       /* who decides on proxies; NULL: all requests go direct */
 } np_engine_options;
 
 np_status np_engine_create(np_loop *loop, np_dialer *dialer, np_producer *producer,
@@ -80,6 +81,7 @@ typedef struct np_transfer_spec {
     np_proxy_list *proxy_list; /* the way is known: these, and nobody is asked; NULL: it is not */
     bool decode; /* the body is handed out without its Content-Encoding; Accept-Encoding is among
                     the fields */
+    const np_proxy_settings *proxy; /* what the request asks for; NULL: the context's default */
 } np_transfer_spec;
 
 /* upload() has nothing to give now: it is called again after np_transfer_resume_upload. */

@@ -8,6 +8,7 @@
 #ifndef NETPHASE_CONTEXT_H
 #define NETPHASE_CONTEXT_H
 
+#include <netphase/proxy.h>
 #include <netphase/trace.h>
 
 #ifdef __cplusplus
@@ -56,6 +57,16 @@ typedef struct np_context_options {
     const char *const *connect_to;
     size_t connect_to_count;
     np_resolver resolver;
+
+    const np_proxy *proxy; /* kept; for requests that set none; NULL: see proxy_sources */
+    /* where to look when no np_proxy answers; read when the context is made and by
+     * np_context_refresh_proxy, never when a request begins */
+    np_proxy_sources proxy_sources;
+    const char *proxy_bypass; /* copied; instead of the environment's no_proxy; "": no host; NULL:
+                                 the environment's */
+    int64_t proxy_timeout_ns; /* of a whole proxy decision; 0: 10 s */
+    int64_t proxy_connect_timeout_ns; /* until one proxy is connected, then the next is tried; 0: 5
+                                         s */
 } np_context_options;
 #define NP_CONTEXT_OPTIONS_INIT                                                                    \
     {                                                                                              \

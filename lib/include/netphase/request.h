@@ -104,6 +104,15 @@ NP_API const char *np_request_method(const np_request *request);
 NP_API np_status np_request_set_reuse(np_request *request, np_reuse reuse, np_error *err);
 
 /**
+ * Sets which proxies the request goes through instead of what its context says.
+ *
+ * @param proxy  kept until the request is released; NULL: no proxy, and nobody is asked (as
+ * np_proxy_direct)
+ * @return NP_E_INVALID_OPERATION after the start (SM-1)
+ */
+NP_API np_status np_request_set_proxy(np_request *request, const np_proxy *proxy, np_error *err);
+
+/**
  * Sets the HTTP version to ask for, 11 at first.
  *
  * @param version  10, 11 or 20 for HTTP/1.0, 1.1 or 2. HTTP/2 is spoken where TLS is and the server
