@@ -91,7 +91,8 @@ struct scripted_server {
     pthread_t acceptor;
     pthread_mutex_t lock;
     struct seat *seats;
-    unsigned connections, heads;
+    pthread_cond_t ended; /* a connection */
+    unsigned connections, heads, open;
 };
 
 /* --- reading a script --- */
@@ -376,6 +377,8 @@ static void *serve(void *argument)
     pthread_mutex_lock(&seat->server->lock);
     seat->over = true;
     close(seat->fd);
+    seat->server->open--;
+    pthread_cond_broadcast(&seat->server->ended);
     pthread_mutex_unlock(&seat->server->lock);
     return NULL;
 }
@@ -400,6 +403,7 @@ static void *accept_all(void *argument)
         seat->next = server->seats;
         server->seats = seat;
         server->connections++;
+        server->open++;
         pthread_create(&seat->thread, NULL, serve, seat);
         pthread_mutex_unlock(&server->lock);
     }
@@ -433,6 +437,7 @@ static void free_server(struct scripted_server *server)
     }
     if (server->fd >= 0)
         close(server->fd);
+    pthread_cond_destroy(&server->ended);
     pthread_mutex_destroy(&server->lock);
     free(server);
 }
@@ -443,6 +448,7 @@ struct scripted_server *scripted_server_start(const char *script, char *why, siz
     struct scripted_server *server = calloc(1, sizeof *server);
     server->fd = -1;
     pthread_mutex_init(&server->lock, NULL);
+    pthread_cond_init(&server->ended, NULL);
     if (!read_scripts(server, &reader)) {
         free_server(server);
         return NULL;
@@ -471,6 +477,14 @@ void scripted_server_stop(struct scripted_server *server)
         free(seat);
     }
     free_server(server);
+}
+
+void scripted_server_wait(struct scripted_server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    while (server->open > 0)
+        pthread_cond_wait(&server->ended, &server->lock);
+    pthread_mutex_unlock(&server->lock);
 }
 
 uint16_t scripted_server_port(const struct scripted_server *server)

@@ -41,6 +41,7 @@ struct scripted_server;
 /* NULL: `why` (of why_size bytes) says what is wrong with the script or the machine. */
 struct scripted_server *scripted_server_start(const char *script, char *why, size_t why_size);
 void scripted_server_stop(struct scripted_server *server); /* ends every connection */
+void scripted_server_wait(struct scripted_server *server); /* until all clients have gone */
 uint16_t scripted_server_port(const struct scripted_server *server);
 unsigned scripted_server_connections(struct scripted_server *server); /* accepted so far */
 unsigned scripted_server_heads(struct scripted_server *server); /* request heads read so far */
