@@ -577,9 +577,9 @@ Test(hops, rs_4_a_wrong_password_for_digest_is_refused_once)
 
 Test(hops, rs_4_a_nonce_is_used_again_until_it_is_stale)
 {
-    const struct digest_counts counts = ask_digest(
-        &(struct digest_options){.algorithm = "SHA-256", .nonce_uses = 3}, "Circle of Life", true,
-        7, 200);
+    const struct digest_counts counts =
+        ask_digest(&(struct digest_options){.algorithm = "SHA-256", .nonce_uses = 3},
+                   "Circle of Life", true, 7, 200);
     cr_expect_eq(counts.accepted, 7);
     cr_expect_eq(counts.challenged, 1);
     cr_expect_eq(counts.stale, 2);
@@ -593,15 +593,22 @@ Test(hops, rs_4_a_nonce_is_used_again_until_it_is_stale)
 
 #define WORDS 2000 /* "netphase " so often */
 #define GZIP                                                                                       \
-    "\\x1f\\x8b\\x08\\x00\\x00\\x00\\x00\\x00\\x02\\x03\\xed\\xc6\\xb1\\x09\\x00\\x30\\x08\\x00\\xb0" \
-    "\\x57\\x7c\\xad\\x83\\xd0\\x49\\x0a\\xfa\\x3f\\xde\\x51\\x48\\xa6\\x54\\xce\\xbb\\xa7\\x33\\x4a" \
-    "\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44" \
-    "\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x7e\\xce\\x02\\x46" \
+    "\\x1f\\x8b\\x08\\x00\\x00\\x00\\x00\\x00\\x02\\x03\\xed\\xc6\\xb1\\x09\\x00\\x30\\x08\\x00\\" \
+    "xb0"                                                                                          \
+    "\\x57\\x7c\\xad\\x83\\xd0\\x49\\x0a\\xfa\\x3f\\xde\\x51\\x48\\xa6\\x54\\xce\\xbb\\xa7\\x33\\" \
+    "x4a"                                                                                          \
+    "\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\" \
+    "x44"                                                                                          \
+    "\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x7e\\xce\\x02\\" \
+    "x46"                                                                                          \
     "\\x1a\\xe2\\x93\\x50\\x46\\x00\\x00"
 #define DEFLATE                                                                                    \
-    "\\x78\\xda\\xed\\xc6\\xb1\\x09\\x00\\x30\\x08\\x00\\xb0\\x57\\x7c\\xad\\x83\\xd0\\x49\\x0a\\xfa" \
-    "\\x3f\\xde\\x51\\x48\\xa6\\x54\\xce\\xbb\\xa7\\x33\\x4a\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44" \
-    "\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44" \
+    "\\x78\\xda\\xed\\xc6\\xb1\\x09\\x00\\x30\\x08\\x00\\xb0\\x57\\x7c\\xad\\x83\\xd0\\x49\\x0a\\" \
+    "xfa"                                                                                          \
+    "\\x3f\\xde\\x51\\x48\\xa6\\x54\\xce\\xbb\\xa7\\x33\\x4a\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\" \
+    "x44"                                                                                          \
+    "\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\" \
+    "x44"                                                                                          \
     "\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x7e\\xce\\x02\\x30\\xd8\\x1b\\x16"
 
 static void expect_words(const struct got *got)
@@ -660,13 +667,13 @@ Test(hops, decompression_hands_out_the_text_and_counts_the_wire)
 
 Test(hops, decompression_touches_nothing_it_was_not_asked_for)
 {
-    struct scripted_server *server = script("head; send \"HTTP/1.1 200 OK\\r\\nContent-Encoding: "
-                                            "gzip\\r\\nContent-Length: 83\\r\\n\\r\\n" GZIP
-                                            "\"; again");
+    struct scripted_server *server =
+        script("head; send \"HTTP/1.1 200 OK\\r\\nContent-Encoding: "
+               "gzip\\r\\nContent-Length: 83\\r\\n\\r\\n" GZIP "\"; again");
     set_up();
     for (int n = 0; n < 3; n++) { /* the second one leaves the handle as it was */
-        const struct got *got = fetch(decompressing(scripted_server_port(server),
-                                                    n == 1 ? NP_DECOMPRESS_GZIP : 0));
+        const struct got *got =
+            fetch(decompressing(scripted_server_port(server), n == 1 ? NP_DECOMPRESS_GZIP : 0));
         cr_expect_eq(got->length, n == 1 ? WORDS * 9 : 83, "request %d", n);
         cr_expect_str_eq(got->encoding, n == 1 ? "-" : "gzip");
         cr_expect_eq(got->content_length, n == 1 ? -1 : 83);
@@ -708,10 +715,14 @@ Test(hops, decompression_ends_receive_at_the_last_byte_of_the_wire)
     struct scripted_server *server =
         script("head; send \"HTTP/1.1 200 OK\\r\\nContent-Encoding: gzip\\r\\nContent-Length: "
                "83\\r\\n\\r\\n\\x1f\\x8b\\x08\\x00\\x00\\x00\\x00\\x00\\x02\\x03\"; sleep 60; "
-               "send \"" "\\xed\\xc6\\xb1\\x09\\x00\\x30\\x08\\x00\\xb0"
-               "\\x57\\x7c\\xad\\x83\\xd0\\x49\\x0a\\xfa\\x3f\\xde\\x51\\x48\\xa6\\x54\\xce\\xbb\\xa7\\x33\\x4a"
-               "\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44"
-               "\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x7e\\xce\\x02\\x46"
+               "send \""
+               "\\xed\\xc6\\xb1\\x09\\x00\\x30\\x08\\x00\\xb0"
+               "\\x57\\x7c\\xad\\x83\\xd0\\x49\\x0a\\xfa\\x3f\\xde\\x51\\x48\\xa6\\x54\\xce\\xbb\\x"
+               "a7\\x33\\x4a"
+               "\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x"
+               "44\\x44\\x44"
+               "\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x44\\x7e\\x"
+               "ce\\x02\\x46"
                "\\x1a\\xe2\\x93\\x50\\x46\\x00\"; sleep 60; send \"\\x00\"; hang");
     set_up();
     expect_words(fetch(decompressing(scripted_server_port(server), NP_DECOMPRESS_GZIP)));
@@ -738,7 +749,7 @@ Test(hops, decompression_of_what_nginx_compresses)
     expect_words(fetch(request));
 
     finish();
-    cr_expect_str_eq(sql("SELECT received_bytes > 20 AND received_bytes < 2000 FROM requests"),
-                     "1", "%s", sql("SELECT received_bytes FROM requests"));
+    cr_expect_str_eq(sql("SELECT received_bytes > 20 AND received_bytes < 2000 FROM requests"), "1",
+                     "%s", sql("SELECT received_bytes FROM requests"));
     take_down();
 }
