@@ -1,5 +1,6 @@
 /* netphase show: one request, as a waterfall or as JSON. */
 #include "verb_show.h"
+#include "call_view.h"
 #include "json.h"
 #include "message.h"
 #include "open_trace.h"
@@ -11,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { HOPS_DRAWN = 12 };
 
 enum show_format { SHOW_TABLE, SHOW_JSON };
 
@@ -75,6 +78,8 @@ static void request_json(struct json *json, const np_row *row)
     json_int(json, "hop", row->hop);
     if (row->hop_of > 0)
         json_int(json, "hop_of", row->hop_of);
+    if (row->hop > 0)
+        json_text(json, "hop_reason", row->hop_reason);
     json_int(json, "setup_ns", row->setup_ns);
     json_int(json, "total_ns", row->total_ns);
     optional_int(json, "caller_blocked_ns", row->caller_blocked_ns);
@@ -169,12 +174,14 @@ static void connection_json(struct json *json, const np_connection_info *connect
     json_close(json, '}');
 }
 
-void show_json(const np_request_detail *request, struct text *out)
+void show_json(const np_request_detail *request, const np_page *call, struct text *out)
 {
     struct json json = {.out = out};
     json_open(&json, NULL, '{', false);
     json_text(&json, "schema", "netphase.request/1");
     request_json(&json, &request->row);
+    if (call)
+        call_json(&json, call);
     phases_json(&json, &request->row);
     spans_json(&json, request);
     connection_json(&json, request->connection);
@@ -214,6 +221,33 @@ static bool parse_id(const char *text, int64_t *out)
     return is_number(text) && errno == 0 && *out > 0;
 }
 
+/* All hops of the call one after another; those of a long one are listed, and the one that was
+ * asked for is drawn. */
+static np_status draw(np_store *store, const np_request_detail *asked, const np_page *hops,
+                      const struct look *look, struct text *out, np_error *err)
+{
+    const size_t count = hops ? hops->count : 0;
+    if (count > 1)
+        call_write(hops, look, out);
+    if (count < 2 || count > HOPS_DRAWN) {
+        waterfall_write(asked, look, out);
+        wire_write(asked, look, out);
+        return NP_OK;
+    }
+    for (size_t i = 0; i < count; i++) {
+        np_request_detail *hop;
+        const np_status status = np_store_request(store, hops->rows[i].id, &hop, err);
+        if (status)
+            return status;
+        if (i > 0)
+            text_char(out, '\n');
+        waterfall_write(hop, look, out);
+        wire_write(hop, look, out);
+        np_request_detail_free(hop);
+    }
+    return NP_OK;
+}
+
 static int show_run(struct call *call)
 {
     const struct show_args *args = call->args;
@@ -227,6 +261,7 @@ static int show_run(struct call *call)
 
     np_store *store = NULL;
     np_request_detail *request = NULL;
+    np_page *hops = NULL;
     struct text out = {0};
     np_error err = {0};
     int status = open_trace(call, path, &store);
@@ -236,15 +271,17 @@ static int show_run(struct call *call)
         status = message_failure(call, &err);
         goto done;
     }
-    if (args->format == SHOW_JSON) {
-        show_json(request, &out);
-    } else {
-        waterfall_write(request, &call->out, &out);
-        wire_write(request, &call->out, &out);
+    if ((call_may_go_on(&request->row) && np_store_call(store, request->row.id, &hops, &err)) ||
+        (args->format == SHOW_TABLE && draw(store, request, hops, &call->out, &out, &err))) {
+        status = message_failure(call, &err);
+        goto done;
     }
+    if (args->format == SHOW_JSON)
+        show_json(request, hops, &out);
     status = output_write(call, &out);
 
 done:
+    np_page_free(hops);
     np_request_detail_free(request);
     np_store_close(store);
     return status;
@@ -254,10 +291,12 @@ const struct verb verb_show = {
     .name = "show",
     .summary = "one request as a waterfall; without REQUEST, the last one",
     .operands = "[TRACE] [REQUEST]",
-    .description = "Each phase is a bar on one clock, from the call to the last byte; what "
-                   "happened inside a phase (lookups, attempts, "
-                   "handshakes) stands below it. Phases never overlap and add up to the total; "
-                   "spans may overlap.",
+    .description =
+        "Each phase is a bar on one clock, from the call to the last byte; what "
+        "happened inside a phase (lookups, attempts, "
+        "handshakes) stands below it. Phases never overlap and add up to the total; "
+        "spans may overlap. A request that was redirected, authenticated or sent again is "
+        "shown with all its hops.",
     .examples = "netphase show\tthe last request of netphase.db\n"
                 "netphase show slow.db 118\trequest 118 of another trace\n"
                 "netphase show --format json 118\tthe same for programs\n",

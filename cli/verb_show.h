@@ -8,6 +8,6 @@
 extern const struct verb verb_show;
 
 /* The document netphase.request/1. */
-void show_json(const np_request_detail *request, struct text *out);
+void show_json(const np_request_detail *request, const np_page *call, struct text *out);
 
 #endif

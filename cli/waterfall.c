@@ -448,6 +448,10 @@ static void put_head(const struct waterfall *w, struct text *out)
     text_print(&right, " %s", unit_name(w->unit, w->look->ascii));
     if (row->hop > 0)
         text_print(&right, ", hop %d of #%" PRId64, row->hop, row->hop_of);
+    if (row->hop > 0 && row->hop_reason && row->hop_reason[0]) {
+        text_puts(&right, ": ");
+        text_outside(&right, words_hop_reason(row->hop_reason), w->look->ascii);
+    }
 
     int free_cells =
         w->look->columns - text_width(text_string(&left)) - text_width(text_string(&right));

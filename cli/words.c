@@ -33,6 +33,24 @@ const char *words_new_because(const char *code)
     return code;
 }
 
+const char *words_hop_reason(const char *code)
+{
+    static const struct {
+        const char *code, *words;
+    } reasons[] = {
+        {"first",         "began"                },
+        {"redirect",      "redirected"           },
+        {"auth",          "authentication"       },
+        {"proxy_auth",    "proxy authentication" },
+        {"retry",         "connection was lost"  },
+        {"expect_failed", "without Expect"       },
+    };
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
+        if (strcmp(code, reasons[i].code) == 0)
+            return reasons[i].words;
+    return code;
+}
+
 static void put_duration(struct text *out, int64_t duration_ns, bool ascii)
 {
     char duration[32];

@@ -10,6 +10,8 @@
 
 /* "first to this origin" for "first"; a code this program does not know is shown as it is. */
 const char *words_new_because(const char *code);
+/* "redirected" for "redirect": why a hop was made; likewise. */
+const char *words_hop_reason(const char *code);
 /* "connection refused: 127.0.0.1:1 (os 111)": how a request failed; nothing for one that did not.
  */
 void words_failure(struct text *out, const np_row *row, bool ascii);

@@ -125,6 +125,7 @@ static const struct {
     {"remote",           offsetof(np_row, remote)          },
     {"tls_version",      offsetof(np_row, tls_version)     },
     {"proxy",            offsetof(np_row, proxy)           },
+    {"hop_reason",       offsetof(np_row, hop_reason)      },
 };
 
 np_status np_row_select(const char *end, sqlite3 *db, sqlite3_stmt **out, np_error *err)
@@ -381,6 +382,48 @@ np_status np_store_page(np_store *store, const np_page_query *query, np_page **o
     np_status status = np_store_begin(store, err);
     if (!status)
         status = page_read(store, &chosen, page, err);
+    np_store_end(store);
+    if (status) {
+        np_arena_free(arena);
+        return status;
+    }
+    *out = &page->page;
+    return NP_OK;
+}
+
+/* The hops of one call: the first one and those that name it. Later hops are stored behind it. */
+static const char call_sql[] =
+    "WHERE r.id IN (WITH c(first) AS (SELECT coalesce((SELECT hop_of FROM request_more WHERE id = "
+    "?1), ?1)) SELECT first FROM c UNION ALL SELECT later.id FROM c, request_more AS later WHERE "
+    "later.hop_of = c.first AND later.id > c.first) ORDER BY " NP_SQL_HOP ", r.id LIMIT ?2";
+
+static np_status call_read(np_store *store, int64_t id, struct page *page, np_error *err)
+{
+    const np_page_query query = {.limit = PAGE_ROWS_MAX};
+    sqlite3_stmt *statement = NULL;
+    np_status status = np_row_select(call_sql, store->db, &statement, err);
+    if (!status) {
+        sqlite3_bind_int64(statement, 1, id);
+        sqlite3_bind_int64(statement, 2, PAGE_ROWS_MAX + 1);
+        status = page_fill(store, statement, &query, page, err);
+    }
+    sqlite3_finalize(statement);
+    return status;
+}
+
+np_status np_store_call(np_store *store, int64_t id, np_page **out, np_error *err)
+{
+    *out = NULL;
+    np_arena *arena = np_arena_create();
+    struct page *page = arena ? np_arena_alloc(arena, sizeof *page) : NULL;
+    if (!page) {
+        np_arena_free(arena);
+        return np_fail(err, NP_E_NO_MEMORY, "no memory for a page");
+    }
+    page->arena = arena;
+    np_status status = np_store_begin(store, err);
+    if (!status)
+        status = call_read(store, id, page, err);
     np_store_end(store);
     if (status) {
         np_arena_free(arena);

@@ -64,6 +64,8 @@ record -L -n 2 -o hops.db "$base_http/moved" || fail "redirects: $(cat err.txt)"
 equal "hops" "$(sql hops.db 'SELECT group_concat(status || " " || hop || " " || hop_reason, ", ") FROM requests')" "302 0 first, 200 1 redirect, 302 0 first, 200 1 redirect"
 equal "their first hop" "$(sql hops.db 'SELECT count(*) FROM requests a JOIN requests b ON a.hop_of = b.id WHERE b.hop = 0 AND b.hop_of IS NULL')" 2
 equal "calls" "$(sql hops.db 'SELECT count(*) || " " || min(hops) || " " || sum(total_ns = hops_total_ns) FROM calls')" "2 2 2"
+contains "show tells all hops" "$("$netphase" show hops.db 2)" "call #1: 2 hops"
+contains "and why" "$("$netphase" show hops.db 1)" "hop 1 of #1: redirected"
 trace_is_sound hops.db
 record --fail -o status.db "$base_http/missing"
 equal "exit with --fail and 404" $? 1

@@ -1,4 +1,5 @@
 /* The waterfall and the report as people see them. */
+#include "call_view.h"
 #include "json.h"
 #include "report_view.h"
 #include "sample_request.h"
@@ -99,6 +100,63 @@ Test(cli_waterfall, a_reused_connection_has_no_set_up)
         "receive                                               ▐███████  140.0   1.3 kB\n"
         "\n"
         "reused connection 7, request 2 on it        caller held 6.00 µs\n");
+}
+
+Test(cli_call, hops_are_listed_with_their_reasons)
+{
+    np_row rows[3];
+    for (size_t i = 0; i < 3; i++)
+        rows[i] = sample_reused()->row;
+    rows[0].id = 12;
+    rows[0].status = 302;
+    rows[0].hop_reason = "first";
+    rows[1].hop_of = rows[2].hop_of = 12;
+    rows[1].hop = 1;
+    rows[1].start_ns = rows[0].start_ns + rows[0].total_ns;
+    rows[1].hop_reason = "redirect";
+    rows[1].status = 0;
+    rows[1].failed = true;
+    rows[1].outcome = "failed";
+    rows[2].hop = 2;
+    rows[2].start_ns = rows[1].start_ns + rows[1].total_ns;
+    rows[2].hop_reason = "retry\033";
+    const np_page call = {.rows = rows, .count = 3, .at_end = true};
+    const np_page alone = {.rows = rows, .count = 1, .at_end = true};
+    const struct look look = {.columns = 80, .ascii = true};
+    struct text out = {0};
+
+    call_write(&call, &look, &out);
+
+    cr_assert_str_eq(text_string(&out),
+                     /* picture CALL */
+                     "call #12: 3 hops, 3.00 ms from the first to the last\n"
+                     "   #12  began       302     1.00  GET https://api.example/v1/items\n"
+                     "  #119  redirected  failed  1.00  GET https://api.example/v1/items\n"
+                     "  #119  retry\\x1b   200     1.00  GET https://api.example/v1/items\n"
+                     "\n",
+                     "found:\n%s", text_string(&out));
+    text_clear(&out);
+    call_write(&alone, &look, &out);
+    cr_assert_str_eq(text_string(&out), "");
+    text_done(&out);
+}
+
+Test(cli_call, only_some_ends_can_lead_on)
+{
+    static const struct {
+        int status;
+        int64_t hop_of;
+        bool failed, leads_on;
+    } cases[] = {
+        {200, 0, false, false}, {302, 0, false, true}, {401, 0, false, true}, {404, 0, false, false},
+        {417, 0, false, true},  {0, 0, true, true},    {200, 5, false, true}, {500, 0, false, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const np_row row = {.status = cases[i].status,
+                            .hop_of = cases[i].hop_of,
+                            .failed = cases[i].failed};
+        cr_expect_eq(call_may_go_on(&row), cases[i].leads_on, "case %zu", i);
+    }
 }
 
 Test(cli_waterfall, spans_stand_below_their_phase_and_their_parent)

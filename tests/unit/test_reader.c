@@ -136,6 +136,44 @@ Test(reader, pages_obey_filter_run_and_limit)
     sqlite3_close(db);
 }
 
+Test(reader, a_call_is_all_its_hops_in_their_order)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s", trace_path("call.db"));
+    sqlite3 *db = trace_make(path, &(struct trace_shape){.seed = 8, .rows = 300});
+    trace_exec(db, TRACE_MORE_FOR_ALL
+               "UPDATE request_more SET hop_of = 100, hop = 1, hop_reason = 1 WHERE id = 105;"
+               "UPDATE request_more SET hop_of = 100, hop = 2, hop_reason = 2 WHERE id = 103;"
+               "UPDATE request_more SET hop_of = 101, hop = 1, hop_reason = 4 WHERE id = 104;");
+    np_store *store = opened(path);
+    static const int64_t any[] = {100, 103, 105};
+    for (size_t i = 0; i < 3; i++) {
+        np_page *call;
+        np_error err = {0};
+        cr_assert_eq(np_store_call(store, any[i], &call, &err), NP_OK, "%s", err.text);
+        cr_assert_eq(call->count, 3);
+        cr_assert(call->at_end);
+        cr_expect_eq(call->rows[0].id, 100);
+        cr_expect_eq(call->rows[1].id, 105);
+        cr_expect_eq(call->rows[2].id, 103);
+        cr_expect_str_eq(call->rows[0].hop_reason, "first");
+        cr_expect_str_eq(call->rows[1].hop_reason, "redirect");
+        cr_expect_str_eq(call->rows[2].hop_reason, "auth");
+        np_page_free(call);
+    }
+    np_page *alone, *none;
+    cr_assert_eq(np_store_call(store, 7, &alone, NULL), NP_OK);
+    cr_assert_eq(np_store_call(store, 7000, &none, NULL), NP_OK);
+
+    cr_assert_eq(alone->count, 1);
+    cr_assert_eq(alone->rows[0].id, 7);
+    cr_assert_eq(none->count, 0);
+    np_page_free(alone);
+    np_page_free(none);
+    np_store_close(store);
+    sqlite3_close(db);
+}
+
 Test(reader, absent_phases_are_not_zero)
 {
     np_store *store = opened(one_request(

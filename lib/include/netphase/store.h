@@ -149,6 +149,8 @@ typedef struct np_row {
     bool failed, reused;
     const char *method, *url, *origin, *host, *path, *route, *outcome, *error, *error_layer,
         *protocol, *connection_state, *remote, *tls_version, *proxy;
+    /* why this hop was made: "first", "redirect", "auth", "proxy_auth", "retry", "expect_failed" */
+    const char *hop_reason;
 } np_row;
 
 typedef struct np_page {
@@ -180,6 +182,16 @@ typedef struct np_page_query {
 NP_API np_status np_store_page(np_store *store, const np_page_query *query, np_page **out,
                                np_error *err);
 NP_API void np_page_free(np_page *page);
+
+/**
+ * Reads all hops of one call: redirects, authentication and retries are requests of their own.
+ *
+ * @param id   the row id of any of them
+ * @param out  [out] owned: free with np_page_free; in the order of the hops, at most 4,096, of which
+ * the first is the one the caller began (unless the file is damaged); empty when there is no such id
+ * @return as np_store_page
+ */
+NP_API np_status np_store_call(np_store *store, int64_t id, np_page **out, np_error *err);
 
 typedef struct np_span {
     int64_t id, parent_id /* 0: none */;
