@@ -18,7 +18,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-typedef enum np_async_kind { NP_ASYNC_RESPONSE, NP_ASYNC_READ } np_async_kind;
+typedef enum np_async_kind {
+    NP_ASYNC_RESPONSE,
+    NP_ASYNC_READ,
+    NP_ASYNC_STREAM,
+    NP_ASYNC_WRITE
+} np_async_kind;
 
 struct np_async {
     _Atomic uint32_t references;

@@ -5,12 +5,6 @@
 
 #define KEPT_CHUNKS 64 /* 1 MiB */
 
-struct np_body_chunk {
-    np_body_chunk *next;
-    size_t begin, end; /* of bytes[] */
-    unsigned char bytes[NP_BODY_CHUNK];
-};
-
 void np_body_store_init(np_body_store *store)
 {
     *store = (np_body_store){0};
@@ -26,7 +20,7 @@ void np_body_store_done(np_body_store *store)
     pthread_mutex_destroy(&store->lock);
 }
 
-static np_body_chunk *chunk_take(np_body_store *store)
+np_body_chunk *np_body_chunk_take(np_body_store *store)
 {
     pthread_mutex_lock(&store->lock);
     np_body_chunk *chunk = store->free_chunks;
@@ -44,7 +38,7 @@ static np_body_chunk *chunk_take(np_body_store *store)
     return chunk;
 }
 
-static void chunk_give(np_body_store *store, np_body_chunk *chunk)
+void np_body_chunk_give(np_body_store *store, np_body_chunk *chunk)
 {
     pthread_mutex_lock(&store->lock);
     const bool kept = store->count < KEPT_CHUNKS;
@@ -76,7 +70,7 @@ np_body_answer np_body_append(np_body *body, np_body_store *store, const void *d
     }
     while (length > 0) {
         if (!body->last || body->last->end == NP_BODY_CHUNK) {
-            np_body_chunk *chunk = chunk_take(store);
+            np_body_chunk *chunk = np_body_chunk_take(store);
             if (!chunk)
                 return NP_BODY_NO_MEMORY;
             if (body->last)
@@ -101,7 +95,7 @@ static void chunk_drop_first(np_body *body, np_body_store *store)
     body->first = chunk->next;
     if (!body->first)
         body->last = NULL;
-    chunk_give(store, chunk);
+    np_body_chunk_give(store, chunk);
 }
 
 size_t np_body_read(np_body *body, np_body_store *store, void *out, size_t capacity)

@@ -20,7 +20,11 @@
 #define NP_BODY_SMALL 512u
 #define NP_BODY_CHUNK (16u * 1024)
 
-typedef struct np_body_chunk np_body_chunk;
+typedef struct np_body_chunk {
+    struct np_body_chunk *next;
+    size_t begin, end; /* of bytes[] */
+    unsigned char bytes[NP_BODY_CHUNK];
+} np_body_chunk;
 
 /* Chunks to use again; its own lock comes after every other one. */
 typedef struct np_body_store {
@@ -31,6 +35,8 @@ typedef struct np_body_store {
 
 void np_body_store_init(np_body_store *store);
 void np_body_store_done(np_body_store *store);
+np_body_chunk *np_body_chunk_take(np_body_store *store); /* empty; NULL: no memory */
+void np_body_chunk_give(np_body_store *store, np_body_chunk *chunk);
 
 typedef struct np_body {
     size_t length;                 /* bytes held */

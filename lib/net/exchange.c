@@ -8,7 +8,7 @@
  */
 #include "clock.h"
 #include "fail.h"
-#include "request.h"
+#include "sending.h"
 #include <assert.h>
 #include <stdlib.h>
 
@@ -20,9 +20,10 @@
 static void free_block(np_request *request)
 {
     np_context *context = request->context;
-    assert(!request->transfer && !request->reading);
+    assert(!request->transfer && !request->reading && !request->writing);
     np_context_unlink_request(context, &request->link);
     np_body_clear(&request->body, &context->bodies);
+    np_outgoing_clear(&request->outgoing, &context->bodies);
     free(request->response.headers);
     np_follow_release(request);
     np_header_list_done(&request->fields);
@@ -85,12 +86,30 @@ static void operation_dropped(np_async *async)
     np_request_drop(request);
 }
 
+/* AR-9: a stream that nobody took is closed. */
+static void stream_operation_dropped(np_async *async)
+{
+    np_request *request = async->home;
+    pthread_mutex_lock(&request->lock);
+    const bool unreachable = !async->ended && request->request_stream.handles == 0;
+    pthread_mutex_unlock(&request->lock);
+    if (unreachable)
+        (void)np_sending_close(request, NULL); /* nobody is there to be told */
+    np_request_drop(request);
+}
+
+/* Of a read or a write. */
 static void read_dropped(np_async *async)
 {
     np_request *request = async->home;
     free(async);
     np_request_drop(request);
 }
+
+static void (*const drops[])(np_async *async) = {[NP_ASYNC_RESPONSE] = operation_dropped,
+                                                 [NP_ASYNC_STREAM] = stream_operation_dropped,
+                                                 [NP_ASYNC_READ] = read_dropped,
+                                                 [NP_ASYNC_WRITE] = read_dropped};
 
 np_async_setup np_exchange_operation(np_request *request, np_async_kind kind, np_async_fn fn,
                                      void *state, uint32_t references)
@@ -101,7 +120,7 @@ np_async_setup np_exchange_operation(np_request *request, np_async_kind kind, np
         .lock = &request->lock,
         .changed = &request->changed,
         .pool = request->context->pool,
-        .drop = kind == NP_ASYNC_RESPONSE ? operation_dropped : read_dropped,
+        .drop = drops[kind],
         .fn = fn,
         .state = state,
         .references = references,
@@ -111,6 +130,18 @@ np_async_setup np_exchange_operation(np_request *request, np_async_kind kind, np
 static bool operation_is_pending(const np_request *request)
 {
     return request->state == NP_REQUEST_RESPONSE_PENDING;
+}
+
+static bool stream_is_pending(const np_request *request)
+{
+    return request->stream_begun && !np_async_is_done(&request->stream_operation);
+}
+
+/* Begun, and its response was not handed to the caller's operation yet. */
+static bool is_under_way(const np_request *request)
+{
+    return request->state >= NP_REQUEST_STREAM_PENDING &&
+           request->state <= NP_REQUEST_RESPONSE_PENDING;
 }
 
 /* Lock held. Completes the pending read, where there is one, and returns it. */
@@ -165,13 +196,20 @@ static void obey(np_request *request)
     const unsigned wanted = request->transfer ? request->wanted : 0;
     if (request->transfer)
         request->wanted = 0;
+    const int64_t body_length = (int64_t)request->outgoing.written;
     np_error cause;
     abort_error(request->abort_cause, &cause);
     pthread_mutex_unlock(&request->lock);
 
-    if (wanted & NP_WANT_ABORT)
+    if (wanted & NP_WANT_ABORT) {
         np_transfer_abort(request->transfer, &cause);
-    else if (wanted & NP_WANT_DRAIN)
+        return;
+    }
+    if (wanted & NP_WANT_RELEASE)
+        np_transfer_release_body(request->transfer, body_length);
+    if (wanted & NP_WANT_SEND)
+        np_transfer_resume_upload(request->transfer);
+    if (wanted & NP_WANT_DRAIN)
         np_transfer_drain(request->transfer, DRAIN_BYTES,
                           np_loop_now(request->context->loop) + DRAIN_NS);
     else if (wanted & NP_WANT_RESUME)
@@ -188,7 +226,7 @@ static void message_arrived(np_loop_task *task)
     np_request_drop(request);
 }
 
-static void ask_loop_locked(np_request *request, unsigned want)
+void np_exchange_ask_locked(np_request *request, unsigned want)
 {
     if (request->transfer_gone)
         return;
@@ -210,7 +248,7 @@ size_t np_exchange_take_locked(np_request *request, void *buffer, size_t capacit
     const size_t got = np_body_read(&request->body, &request->context->bodies, buffer, capacity);
     if (request->paused && request->body.length <= NP_BODY_LOW) {
         request->paused = false;
-        ask_loop_locked(request, NP_WANT_RESUME);
+        np_exchange_ask_locked(request, NP_WANT_RESUME);
     }
     return got;
 }
@@ -264,6 +302,29 @@ static bool copy_header(np_transfer *transfer, np_response *out)
     return out->headers != NULL;
 }
 
+/* Lock held. The response goes to the operation that asks for it. */
+static np_async *complete_response_locked(np_request *request)
+{
+    np_error failure = request->refusal;
+    const int status = request->response.status;
+    const bool success = !failure.status && counts_as_success(request, status);
+    request->state = np_life_next(request->state, success ? NP_LIFE_HEADER : NP_LIFE_FAILED);
+    if (!success && !failure.status)
+        (void)np_fail_web(&failure, NP_WEB_PROTOCOL_ERROR, NULL, status, NULL,
+                          "the server answered with status %d", status);
+    if (!success)
+        request->failure = failure;
+    request->header_waits = false;
+    np_async_complete(&request->operation, success ? NULL : &failure);
+    return &request->operation;
+}
+
+np_async *np_exchange_early_header_locked(np_request *request)
+{
+    return request->header_waits ? complete_response_locked(request) : NULL;
+}
+
+/* A response may come while the body is still being written: then it waits to be asked for. */
 static np_async *accept_header_locked(np_request *request, const np_response *header,
                                       const np_error *refusal)
 {
@@ -275,22 +336,15 @@ static np_async *accept_header_locked(np_request *request, const np_response *he
     response->content_length = header->content_length;
     response->uri = request->follow.url->text;
     response->method = request->follow.method;
-    request->has_response = true;
-
-    np_error failure = *refusal;
-    const bool success = !refusal->status && counts_as_success(request, response->status);
-    request->state = np_life_next(request->state, success ? NP_LIFE_HEADER : NP_LIFE_FAILED);
-    if (!success && !refusal->status)
-        (void)np_fail_web(&failure, NP_WEB_PROTOCOL_ERROR, NULL, response->status, NULL,
-                          "the server answered with status %d", response->status);
-    np_async_complete(&request->operation, success ? NULL : &failure);
-    return &request->operation;
+    request->refusal = *refusal;
+    request->has_response = request->header_waits = true;
+    return operation_is_pending(request) ? complete_response_locked(request) : NULL;
 }
 
 static void on_header(np_transfer *transfer, void *user)
 {
     np_request *request = user;
-    np_async *finished = NULL;
+    np_async *finished = NULL, *written = NULL;
     np_response header = {0};
     np_error refusal;
     if (np_follow_header(request, transfer, &refusal))
@@ -302,13 +356,16 @@ static void on_header(np_transfer *transfer, void *user)
         return;
     }
     pthread_mutex_lock(&request->lock);
-    const bool accepted = operation_is_pending(request);
-    if (accepted)
+    const bool accepted = is_under_way(request);
+    if (accepted) {
         finished = accept_header_locked(request, &header, &refusal);
+        written = np_sending_answered_locked(request, header.status);
+    }
     pthread_mutex_unlock(&request->lock);
     if (!accepted)
         free(header.headers); /* aborted meanwhile */
     np_context_finish_later(request->context, finished);
+    np_context_finish_later(request->context, written);
 }
 
 static bool on_body(np_transfer *transfer, const void *data, size_t length, void *user)
@@ -334,34 +391,63 @@ static bool on_body(np_transfer *transfer, const void *data, size_t length, void
     return answer != NP_BODY_FULL;
 }
 
-/* Lock held. No header has come: the operation fails, and the request with it (ER-3). */
-static np_async *fail_operation_locked(np_request *request, const np_error *failure)
+/* What an event completes, at most. */
+typedef struct np_completed {
+    np_async *stream, *operation, *read, *write;
+} np_completed;
+
+static void finish_later(np_request *request, const np_completed *completed)
 {
+    np_context_finish_later(request->context, completed->stream);
+    np_context_finish_later(request->context, completed->operation);
+    np_context_finish_later(request->context, completed->read);
+    np_context_finish_later(request->context, completed->write);
+}
+
+/* Lock held. What is pending fails. */
+static void fail_pending_locked(np_request *request, const np_error *failure, np_completed *out)
+{
+    if (stream_is_pending(request)) {
+        out->stream = &request->stream_operation;
+        np_async_complete(out->stream, failure);
+    }
+    if (operation_is_pending(request)) {
+        out->operation = &request->operation;
+        np_async_complete(out->operation, failure);
+    }
+    out->write = np_sending_end_write_locked(request, failure);
+}
+
+/* Lock held. No header has come: what is pending fails, and the request with it (ER-3). */
+static void fail_request_locked(np_request *request, const np_error *failure, np_completed *out)
+{
+    request->failure = *failure;
+    fail_pending_locked(request, failure, out);
     request->state = np_life_next(request->state, NP_LIFE_FAILED);
-    np_async_complete(&request->operation, failure);
-    return &request->operation;
+    pthread_cond_broadcast(&request->changed); /* a synchronous write */
 }
 
 static void end_transfer(np_request *request, const np_error *failure)
 {
     np_error nothing_came;
+    np_completed completed = {0};
     pthread_mutex_lock(&request->lock);
     request->transfer = NULL;
     request->transfer_gone = true;
     request->body_ended = true;
-    np_async *operation = NULL;
-    if (operation_is_pending(request)) {
+    if (is_under_way(request) && !request->has_response) {
         if (!failure)
             (void)np_fail_web(&nothing_came, NP_WEB_CONNECTION_CLOSED, NULL, 0, NULL,
                               "the connection ended without a response");
-        operation = fail_operation_locked(request, failure ? failure : &nothing_came);
+        fail_request_locked(request, failure ? failure : &nothing_came, &completed);
     } else if (failure) {
         request->body_failure = *failure;
     }
-    np_async *read = serve_reader_locked(request);
+    completed.read = serve_reader_locked(request);
+    np_async *written = np_sending_answered_locked(request, 0); /* nobody takes any more */
+    completed.write = completed.write ? completed.write : written;
     pthread_mutex_unlock(&request->lock);
-    np_context_finish_later(request->context, operation);
-    np_context_finish_later(request->context, read);
+    finish_later(request, &completed);
     np_request_drop(request); /* the loop's */
 }
 
@@ -384,7 +470,12 @@ static void on_done(np_transfer *transfer, const np_error *failure, void *user)
     }
 }
 
-static const np_transfer_handler handler = {.header = on_header, .body = on_body, .done = on_done};
+static const np_transfer_handler handler = {.header = on_header,
+                                            .body = on_body,
+                                            .done = on_done,
+                                            .ready = np_sending_on_ready,
+                                            .upload = np_sending_on_upload,
+                                            .rewind = np_sending_on_rewind};
 
 /* --- start --- */
 
@@ -430,7 +521,7 @@ void np_exchange_start(np_request *request)
 void np_exchange_abort(np_request *request, np_web_status cause)
 {
     np_error error;
-    np_async *operation = NULL;
+    np_completed completed = {0};
     abort_error(cause, &error);
 
     np_request_hold(request); /* a callback may release every handle there is */
@@ -441,21 +532,22 @@ void np_exchange_abort(np_request *request, np_web_status cause)
         return;
     }
     const bool was_submitted = request->state != NP_REQUEST_CREATED;
-    if (operation_is_pending(request)) {
-        operation = &request->operation;
-        np_async_complete(operation, &error);
-    }
+    fail_pending_locked(request, &error, &completed);
     request->state = np_life_next(request->state, NP_LIFE_ABORTED);
     request->abort_cause = cause;
-    np_async *read = complete_read_locked(request, 0, &error);
+    completed.read = complete_read_locked(request, 0, &error);
     np_body_clear(&request->body, &request->context->bodies);
+    np_outgoing_drop_copy(&request->outgoing, &request->context->bodies);
+    np_outgoing_discard(&request->outgoing, &request->context->bodies);
     if (was_submitted)
-        ask_loop_locked(request, NP_WANT_ABORT);
+        np_exchange_ask_locked(request, NP_WANT_ABORT);
     pthread_cond_broadcast(&request->changed);
     pthread_mutex_unlock(&request->lock);
 
-    np_async_finish_here(operation);
-    np_async_finish_here(read);
+    np_async_finish_here(completed.stream);
+    np_async_finish_here(completed.operation);
+    np_async_finish_here(completed.read);
+    np_async_finish_here(completed.write);
     np_request_drop(request);
 }
 
@@ -467,7 +559,7 @@ np_async *np_exchange_close_locked(np_request *request)
     request->response_closed = true;
     request->state = np_life_next(request->state, NP_LIFE_RESPONSE_CLOSED);
     np_body_clear(&request->body, &request->context->bodies);
-    ask_loop_locked(request, NP_WANT_DRAIN);
+    np_exchange_ask_locked(request, NP_WANT_DRAIN);
     pthread_cond_broadcast(&request->changed);
     (void)np_fail_web(&closed, NP_WEB_CONNECTION_CLOSED, NULL, 0, NULL, "the response was closed");
     return complete_read_locked(request, 0, &closed);

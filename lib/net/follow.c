@@ -12,6 +12,7 @@
 #include "fail.h"
 #include "hop_rules.h"
 #include "request.h"
+#include "sending.h"
 #include "url_resolve.h"
 
 #include <stdlib.h>
@@ -240,6 +241,13 @@ static bool plan_redirect(np_request *request, np_transfer *transfer, np_error *
     return false;
 }
 
+/* Is the body sent with the next hop? */
+static bool needs_body(const np_request *request)
+{
+    const np_follow *follow = &request->follow;
+    return follow->plan != NP_FOLLOW_REDIRECT || strcmp(follow->plan_method, follow->method) == 0;
+}
+
 bool np_follow_header(np_request *request, np_transfer *transfer, np_error *refusal)
 {
     const np_follow *follow = &request->follow;
@@ -252,6 +260,12 @@ bool np_follow_header(np_request *request, np_transfer *transfer, np_error *refu
         follows = plan_auth(request, transfer, refusal);
     else if (follow->auto_redirect && np_hop_is_redirect(status))
         follows = plan_redirect(request, transfer, refusal);
+    if (follows && needs_body(request) && !np_sending_can_replay(request)) { /* RS-1 */
+        (void)np_fail_web(refusal, NP_WEB_PROTOCOL_ERROR, NULL, status, NULL,
+                          "status %d asks for the body again, and it was not buffered", status);
+        plan_drop(&request->follow);
+        follows = false;
+    }
     if (follows)
         np_transfer_drain(transfer, DRAIN_BYTES, np_loop_now(request->context->loop) + DRAIN_NS);
     return follows;
@@ -354,6 +368,7 @@ np_follow_step np_follow_done(np_request *request, const np_transfer *transfer,
         return NP_FOLLOW_END;
     }
     np_status status = NP_OK;
+    const bool drops_body = !needs_body(request);
     if (plan == NP_FOLLOW_REDIRECT)
         apply_redirect(request);
     else
@@ -362,5 +377,6 @@ np_follow_step np_follow_done(np_request *request, const np_transfer *transfer,
     if (status)
         return NP_FOLLOW_FAIL;
     fill_spec(request, transfer, plan == NP_FOLLOW_REDIRECT ? NP_HOP_REDIRECT : NP_HOP_AUTH);
+    np_sending_next_hop(request, drops_body);
     return NP_FOLLOW_NEXT;
 }

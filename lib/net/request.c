@@ -7,6 +7,7 @@
 #include "request.h"
 #include "clock.h"
 #include "fail.h"
+#include "sending.h"
 #include <netphase/request.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #define METHOD_MAX                    64
 #define TIMEOUT_DEFAULT_MS            100000
 #define READ_WRITE_TIMEOUT_DEFAULT_MS 300000
+#define CONTINUE_TIMEOUT_DEFAULT_MS   350
 
 /* --- making one --- */
 
@@ -39,8 +41,12 @@ np_status np_request_create(np_context *context, const char *url, np_request **o
     request->async_timeout_ms = -1;
     request->timeout_ms = TIMEOUT_DEFAULT_MS;
     request->read_write_timeout_ms = READ_WRITE_TIMEOUT_DEFAULT_MS;
+    request->content_length = -1;
+    request->continue_timeout_ms = CONTINUE_TIMEOUT_DEFAULT_MS;
+    request->buffering = request->keep_alive = request->expect_continue = true;
     request->response.request = request;
-    request->stream.request = request;
+    request->stream.request = request->request_stream.request = request;
+    request->request_stream.is_request = true;
     np_follow_init(request);
     pthread_mutex_init(&request->lock, NULL);
     np_condition_init(&request->changed);
@@ -82,7 +88,7 @@ void np_request_release(np_request *request)
 
 /* NP_OK: the lock is held, and the request may be changed. SM-1 comes before every check of a
  * value. */
-static np_status change_begin(np_request *request, np_error *err)
+np_status np_request_change_begin(np_request *request, np_error *err)
 {
     if (!request)
         return np_fail(err, NP_E_ARGUMENT_NULL, "request is NULL");
@@ -93,20 +99,10 @@ static np_status change_begin(np_request *request, np_error *err)
     return status;
 }
 
-static np_status change_end(np_request *request, np_status status)
+np_status np_request_change_end(np_request *request, np_status status)
 {
     pthread_mutex_unlock(&request->lock);
     return status;
-}
-
-np_status np_request_change_begin(np_request *request, np_error *err)
-{
-    return change_begin(request, err);
-}
-
-np_status np_request_change_end(np_request *request, np_status status)
-{
-    return change_end(request, status);
 }
 
 static np_status set_method(np_request *request, const char *method, np_error *err)
@@ -134,8 +130,8 @@ static np_status set_method(np_request *request, const char *method, np_error *e
 
 np_status np_request_set_method(np_request *request, const char *method, np_error *err)
 {
-    const np_status status = change_begin(request, err);
-    return status ? status : change_end(request, set_method(request, method, err));
+    const np_status status = np_request_change_begin(request, err);
+    return status ? status : np_request_change_end(request, set_method(request, method, err));
 }
 
 const char *np_request_method(const np_request *request)
@@ -145,7 +141,7 @@ const char *np_request_method(const np_request *request)
 
 np_status np_request_set_reuse(np_request *request, np_reuse reuse, np_error *err)
 {
-    np_status status = change_begin(request, err);
+    np_status status = np_request_change_begin(request, err);
     if (status)
         return status;
     if (reuse != NP_REUSE_ANY && reuse != NP_REUSE_FRESH && reuse != NP_REUSE_COLD)
@@ -153,22 +149,22 @@ np_status np_request_set_reuse(np_request *request, np_reuse reuse, np_error *er
                          (int)reuse);
     else
         request->reuse = reuse;
-    return change_end(request, status);
+    return np_request_change_end(request, status);
 }
 
 np_status np_request_set_proxy(np_request *request, const np_proxy *proxy, np_error *err)
 {
-    const np_status status = change_begin(request, err);
+    const np_status status = np_request_change_begin(request, err);
     if (status)
         return status;
     np_proxy_release(request->proxy);
     request->proxy = np_proxy_retain(proxy ? proxy : np_proxy_direct());
-    return change_end(request, NP_OK);
+    return np_request_change_end(request, NP_OK);
 }
 
 np_status np_request_set_protocol_version(np_request *request, int version, np_error *err)
 {
-    np_status status = change_begin(request, err);
+    np_status status = np_request_change_begin(request, err);
     if (status)
         return status;
     if (version != 10 && version != 11 && version != 20)
@@ -177,7 +173,7 @@ np_status np_request_set_protocol_version(np_request *request, int version, np_e
                          version);
     else
         request->protocol_version = version;
-    return change_end(request, status);
+    return np_request_change_end(request, status);
 }
 
 static np_status set_group_name(np_request *request, const char *name, np_error *err)
@@ -192,14 +188,14 @@ static np_status set_group_name(np_request *request, const char *name, np_error 
 
 np_status np_request_set_connection_group_name(np_request *request, const char *name, np_error *err)
 {
-    const np_status status = change_begin(request, err);
-    return status ? status : change_end(request, set_group_name(request, name, err));
+    const np_status status = np_request_change_begin(request, err);
+    return status ? status : np_request_change_end(request, set_group_name(request, name, err));
 }
 
-static np_status set_limit(np_request *request, int64_t *limit_ms, int64_t timeout_ms,
-                           np_error *err)
+np_status np_request_set_limit(np_request *request, int64_t *limit_ms, int64_t timeout_ms,
+                               np_error *err)
 {
-    np_status status = change_begin(request, err);
+    np_status status = np_request_change_begin(request, err);
     if (status)
         return status;
     if (timeout_ms < -1)
@@ -208,17 +204,18 @@ static np_status set_limit(np_request *request, int64_t *limit_ms, int64_t timeo
                          (long long)timeout_ms);
     else
         *limit_ms = timeout_ms;
-    return change_end(request, status);
+    return np_request_change_end(request, status);
 }
 
 np_status np_request_set_async_timeout(np_request *request, int64_t timeout_ms, np_error *err)
 {
-    return set_limit(request, request ? &request->async_timeout_ms : NULL, timeout_ms, err);
+    return np_request_set_limit(request, request ? &request->async_timeout_ms : NULL, timeout_ms,
+                                err);
 }
 
 np_status np_request_set_timeout(np_request *request, int64_t timeout_ms, np_error *err)
 {
-    return set_limit(request, request ? &request->timeout_ms : NULL, timeout_ms, err);
+    return np_request_set_limit(request, request ? &request->timeout_ms : NULL, timeout_ms, err);
 }
 
 static np_status set_field(np_request *request, const char *name, const char *value, np_error *err)
@@ -231,7 +228,7 @@ static np_status set_field(np_request *request, const char *name, const char *va
 np_status np_request_header_set(np_request *request, const char *name, const char *value,
                                 np_error *err)
 {
-    np_status status = change_begin(request, err);
+    np_status status = np_request_change_begin(request, err);
     if (status)
         return status;
     status =
@@ -240,21 +237,21 @@ np_status np_request_header_set(np_request *request, const char *name, const cha
         status = set_field(request, name, value, err);
     else if (!status)
         np_header_list_remove(&request->fields, name);
-    return change_end(request, status);
+    return np_request_change_end(request, status);
 }
 
 /* A field that has a property of its own: NULL and what is blank clear it. */
 static np_status set_property(np_request *request, const char *name, const char *value,
                               np_error *err)
 {
-    np_status status = change_begin(request, err);
+    np_status status = np_request_change_begin(request, err);
     if (status)
         return status;
     if (value && value[strspn(value, " \t")])
         status = set_field(request, name, value, err);
     else
         np_header_list_remove(&request->fields, name);
-    return change_end(request, status);
+    return np_request_change_end(request, status);
 }
 
 np_status np_request_set_accept(np_request *request, const char *value, np_error *err)
@@ -294,11 +291,28 @@ static np_status set_host(np_request *request, const char *value, np_error *err)
 
 np_status np_request_set_host(np_request *request, const char *value, np_error *err)
 {
-    const np_status status = change_begin(request, err);
-    return status ? status : change_end(request, set_host(request, value, err));
+    const np_status status = np_request_change_begin(request, err);
+    return status ? status : np_request_change_end(request, set_host(request, value, err));
 }
 
 /* --- begin and end --- */
+
+np_write_setup np_request_write_setup(const np_request *request)
+{
+    return (np_write_setup){.method = request->method,
+                            .content_length = request->content_length,
+                            .send_chunked = request->send_chunked,
+                            .buffering = request->buffering,
+                            .keep_alive = request->keep_alive,
+                            .http_1_0 = request->protocol_version == 10};
+}
+
+np_status np_request_say_close(np_request *request, np_error *err)
+{
+    return request->keep_alive
+               ? NP_OK
+               : np_header_list_set(&request->fields, "Connection", "close", 5, err);
+}
 
 /* GR-12: these two say that their body is empty, others say nothing. */
 static np_status say_empty_body(np_request *request, np_error *err)
@@ -308,9 +322,10 @@ static np_status say_empty_body(np_request *request, np_error *err)
     return np_header_list_set(&request->fields, "Content-Length", "0", 1, err);
 }
 
-static void fill_spec(np_request *request, uint64_t entry_ns)
+void np_request_fill_spec(np_request *request, uint64_t entry_ns)
 {
     const bool is_async = request->family == NP_CALLING_ASYNC;
+    request->until_ns = is_async ? 0 : np_limit_ns(entry_ns, request->timeout_ms);
     request->spec = (np_transfer_spec){
         .method = request->method,
         .url = request->url.text,
@@ -329,7 +344,25 @@ static void fill_spec(np_request *request, uint64_t entry_ns)
         .group = request->group_name,
         .decode = request->follow.decompression != 0,
         .proxy = request->proxy,
+        .close_after = !request->keep_alive,
     };
+}
+
+/* With the lock held: GR-3 for a stream that is open, GR-5 to GR-7 where there never was one. */
+static np_status may_leave_body(const np_request *request, np_error *err)
+{
+    if (!request->stream_begun) {
+        const np_write_setup setup = np_request_write_setup(request);
+        return np_write_check_response(&setup, err);
+    }
+    const uint64_t owed = np_sending_owed_locked(request);
+    if (owed > 0)
+        return np_fail(err, NP_E_PROTOCOL_VIOLATION,
+                       "%llu of the %lld announced bytes of the body are not written yet",
+                       (unsigned long long)owed, (long long)request->content_length);
+    if (request->writing)
+        return np_fail(err, NP_E_PROTOCOL_VIOLATION, "a write of the body is still under way");
+    return NP_OK;
 }
 
 /* With the lock held: GR-0 … GR-10, in their order. A refused call leaves everything as it was
@@ -338,11 +371,19 @@ static np_status may_submit(const np_request *request, np_calling_family family,
 {
     if (np_context_is_disposed(request->context))
         return np_fail(err, NP_E_OBJECT_DISPOSED, "the context of this request was freed");
-    const np_life_answer answer = np_life_ask(request->state, NP_CALL_BEGIN_RESPONSE);
+    np_life_answer answer = np_life_ask(request->state, NP_CALL_BEGIN_RESPONSE);
     if (answer == NP_ANSWER_FAILED) {
         if (err)
-            *err = request->operation.error;
-        return request->operation.error.status;
+            *err = request->failure;
+        return request->failure.status;
+    }
+    if (answer == NP_ANSWER_STREAM_FIRST && request->write_mode == NP_WRITE_LENGTH &&
+        request->content_length == 0) /* GR-4: there is nothing to wait for */
+        answer = NP_ANSWER_ACCEPT;
+    if (answer == NP_ANSWER_ACCEPT) {
+        const np_status status = may_leave_body(request, err);
+        if (status)
+            return status;
     }
     const bool is_other_family = request->family != NP_CALLING_NONE && request->family != family;
     if (is_other_family && (answer == NP_ANSWER_ACCEPT || answer == NP_ANSWER_OBTAINED))
@@ -351,30 +392,36 @@ static np_status may_submit(const np_request *request, np_calling_family family,
     return np_life_refuse(answer, err);
 }
 
-/* With the lock held: takes the request from CREATED to RESPONSE_PENDING; np_exchange_start is
-   next. The operation gets two references: ours until the callback has returned, and the caller's.
- */
+/* With the lock held: takes the request to RESPONSE_PENDING. From CREATED np_exchange_start is next
+   (*starts); otherwise it is under way, and an open stream is closed (GR-3b). The operation gets
+   two references: ours until the callback has returned, and the caller's. */
 static np_status submit(np_request *request, np_calling_family family, np_async_fn fn, void *state,
-                        uint64_t entry_ns, np_error *err)
+                        uint64_t entry_ns, bool *starts, np_error *err)
 {
     np_status status = may_submit(request, family, err);
-    if (!status)
+    *starts = !request->stream_begun;
+    if (!status && *starts)
         status = say_empty_body(request, err);
-    if (!status)
+    if (!status && *starts)
         status = np_decompression_ask(request, err);
+    if (!status && *starts)
+        status = np_request_say_close(request, err);
     if (status)
         return status;
     const np_async_setup setup = np_exchange_operation(request, NP_ASYNC_RESPONSE, fn, state, 2);
     np_async_init(&request->operation, &setup);
     np_request_hold(request);
     request->family = family;
+    if (*starts)
+        np_request_fill_spec(request, entry_ns);
+    else
+        np_sending_finish_locked(request);
     request->state = np_life_next(request->state, NP_LIFE_RESPONSE_BEGUN);
-    fill_spec(request, entry_ns);
     return NP_OK;
 }
 
 /* Sends it on its way, and notes for how long the caller was held. */
-static void send_off(np_request *request, uint64_t entry_ns)
+void np_request_send_off(np_request *request, uint64_t entry_ns)
 {
     np_exchange_start(request);
     /* relaxed: the loop reads one number, at the end of the request, and nothing that it would
@@ -394,13 +441,16 @@ np_status np_request_begin_get_response(np_request *request, np_async_fn fn, voi
 
     np_request_hold(
         request); /* AR-6, AR-7: the callback may come before we return, and release the request */
+    bool starts;
     pthread_mutex_lock(&request->lock);
-    const np_status status = submit(request, NP_CALLING_ASYNC, fn, state, entry_ns, err);
+    const np_status status = submit(request, NP_CALLING_ASYNC, fn, state, entry_ns, &starts, err);
+    np_async *finished = status ? NULL : np_exchange_early_header_locked(request);
     pthread_mutex_unlock(&request->lock);
-    if (!status) {
+    if (!status)
         *out = &request->operation;
-        send_off(request, entry_ns);
-    }
+    if (!status && starts)
+        np_request_send_off(request, entry_ns);
+    np_async_finish(finished);
     np_request_drop(request);
     return status;
 }
@@ -424,12 +474,10 @@ np_status np_request_end_get_response(np_request *request, np_async *async, np_r
 }
 
 /* Waits for the operation that this call submitted; over its time it aborts the request. */
-static np_status await_response(np_request *request, uint64_t entry_ns, np_response **out,
-                                np_error *err)
+static np_status await_response(np_request *request, np_response **out, np_error *err)
 {
     pthread_mutex_lock(&request->lock);
-    const bool done =
-        np_async_wait_locked(&request->operation, np_limit_ns(entry_ns, request->timeout_ms));
+    const bool done = np_async_wait_locked(&request->operation, request->until_ns);
     pthread_mutex_unlock(&request->lock);
     if (!done)
         np_exchange_abort(request, NP_WEB_TIMEOUT);
@@ -446,8 +494,10 @@ np_status np_request_get_response(np_request *request, np_response **out, np_err
 
     np_request_hold(request);
     pthread_mutex_lock(&request->lock);
-    np_status status = submit(request, NP_CALLING_SYNC, NULL, NULL, entry_ns, err);
+    bool starts;
+    np_status status = submit(request, NP_CALLING_SYNC, NULL, NULL, entry_ns, &starts, err);
     const bool submitted = status == NP_OK;
+    np_async *finished = submitted ? np_exchange_early_header_locked(request) : NULL;
     const bool obtained =
         request->state == NP_REQUEST_RESPONSE_READY || request->state == NP_REQUEST_CLOSED;
     if (!submitted && obtained && request->family == NP_CALLING_SYNC &&
@@ -457,8 +507,10 @@ np_status np_request_get_response(np_request *request, np_response **out, np_err
     }
     pthread_mutex_unlock(&request->lock);
     if (submitted) {
-        send_off(request, entry_ns);
-        status = await_response(request, entry_ns, out, err);
+        if (starts)
+            np_request_send_off(request, entry_ns);
+        np_async_finish(finished);
+        status = await_response(request, out, err);
         np_async_release(&request->operation);
     }
     np_request_drop(request);

@@ -30,7 +30,9 @@
 #include "follow.h"
 #include "header_list.h"
 #include "life_cycle.h"
+#include "outgoing.h"
 #include "url.h"
+#include "write_mode.h"
 
 typedef enum np_calling_family {
     NP_CALLING_NONE,
@@ -38,7 +40,13 @@ typedef enum np_calling_family {
     NP_CALLING_SYNC
 } np_calling_family; /* SM-3 */
 
-enum { NP_WANT_RESUME = 1, NP_WANT_DRAIN = 2, NP_WANT_ABORT = 4 };
+enum {
+    NP_WANT_RESUME = 1,
+    NP_WANT_DRAIN = 2,
+    NP_WANT_ABORT = 4,
+    NP_WANT_SEND = 8,    /* there are bytes of the request's body, or its end */
+    NP_WANT_RELEASE = 16 /* a gathered body is complete */
+};
 
 struct np_response {
     np_request *request; /* the block it is part of */
@@ -47,12 +55,13 @@ struct np_response {
     int protocol;
     int64_t content_length;
     const char *uri, *method; /* of the hop that answered */
-    np_header_line *headers; /* headers[header_count], one block */
+    np_header_line *headers;  /* headers[header_count], one block */
     size_t header_count;
 };
 
 struct np_stream {
     np_request *request;
+    bool is_request;  /* it is written */
     uint32_t handles; /* guarded by the lock */
 };
 
@@ -77,6 +86,9 @@ struct np_request {
     int64_t read_write_timeout_ms; /* of one synchronous read; -1: none */
     int protocol_version;          /* 10, 11, 20 */
     char *group_name;              /* of connections; NULL: the common group */
+    int64_t content_length;        /* of the request's body; -1: not set */
+    int64_t continue_timeout_ms;   /* -1: for ever */
+    bool send_chunked, buffering, keep_alive, expect_continue;
 
     /* guarded by the lock */
     np_request_state state;
@@ -94,6 +106,23 @@ struct np_request {
     np_async *read;        /* … this one, with its buffer; NULL: a synchronous one */
     void *read_buffer;
     size_t read_capacity;
+    np_error failure;  /* what ended it (ER-3) */
+    bool header_waits; /* the response came before it was asked for */
+    np_error refusal;  /* why that is one that should have been followed; status NP_OK: it is not */
+    uint64_t until_ns; /* the synchronous family's limit, from its first call on; 0: none */
+
+    /* the request stream (sending.c) */
+    np_write_mode write_mode;
+    bool stream_begun;
+    np_async stream_operation; /* get request stream */
+    np_outgoing outgoing;
+    bool send_closed; /* nothing more will be written */
+    bool send_paused; /* upload() found nothing and no message was sent */
+    bool writing;     /* a write is under way */
+    np_async *write;  /* … this one, with what is left of it; NULL: a synchronous one */
+    const unsigned char *write_data;
+    size_t write_left;
+
     bool paused;         /* body() answered false and no resume was sent */
     bool transfer_gone;  /* done() was called, or it never started */
     unsigned wanted;     /* NP_WANT_*: for the loop */
@@ -107,6 +136,7 @@ struct np_request {
 
     np_response response;
     np_stream stream;
+    np_stream request_stream;
 
     np_follow follow;
 };
@@ -116,6 +146,17 @@ struct np_request {
 /* NP_OK: the lock is held, and the request may be changed (SM-1); np_request_change_end is next. */
 np_status np_request_change_begin(np_request *request, np_error *err);
 np_status np_request_change_end(np_request *request, np_status status); /* returns `status` */
+
+/* A limit in ms: -1 for none, 0 and more. */
+np_status np_request_set_limit(np_request *request, int64_t *limit_ms, int64_t timeout_ms,
+                               np_error *err);
+np_write_setup np_request_write_setup(const np_request *request);
+/* Lock held. Connection: close, where the connection is not to be kept. */
+np_status np_request_say_close(np_request *request, np_error *err);
+/* The spec of the first hop, without its body. */
+void np_request_fill_spec(np_request *request, uint64_t entry_ns);
+/* Posts it, and notes for how long the caller was held. */
+void np_request_send_off(np_request *request, uint64_t entry_ns);
 
 /* --- exchange.c --- */
 static inline void np_request_hold(np_request *request)
@@ -128,6 +169,9 @@ void np_request_drop(
 
 np_async_setup np_exchange_operation(np_request *request, np_async_kind kind, np_async_fn fn,
                                      void *state, uint32_t references);
+
+/* Lock held. Tells the loop what is wanted: NP_WANT_*. */
+void np_exchange_ask_locked(np_request *request, unsigned want);
 
 /* Posts the transfer whose `spec` is filled in; takes a reference. */
 void np_exchange_start(np_request *request);
@@ -157,6 +201,10 @@ np_status np_exchange_refusal_locked(const np_request *request, np_error *err);
    the operation's failure. NP_OK: the caller may hand out the result. */
 np_status np_exchange_end_locked(np_request *request, np_async *async, np_async_kind kind,
                                  np_error *err);
+
+/* Lock held. The response has been asked for, and is there already: completes the operation, and
+ * returns it for np_async_finish; NULL: it is not there. */
+np_async *np_exchange_early_header_locked(np_request *request);
 
 /* Lock held. Another handle of the response. */
 np_response *np_exchange_response_locked(np_request *request);

@@ -1,9 +1,23 @@
-/* Response streams as callers see them: reading, closing (section "Response stream" of
- * docs/contract.md). Floor 2; any thread. */
+/*
+ * Streams as callers see them: reading a response's, writing a request's, closing both (RB and WS
+ * of docs/contract.md). Floor 2; any thread.
+ *
+ * What a written stream does is in sending.c; here its calls are told from those of the other kind.
+ */
 #include "clock.h"
 #include "fail.h"
-#include "request.h"
+#include "sending.h"
 #include <stdlib.h>
+
+static np_status refuse_read(np_error *err)
+{
+    return np_fail(err, NP_E_NOT_SUPPORTED, "a request stream is written, it cannot be read");
+}
+
+static np_status refuse_write(np_error *err)
+{
+    return np_fail(err, NP_E_NOT_SUPPORTED, "a response stream is read, it cannot be written");
+}
 
 /* Lock held. NP_OK: a read may begin. */
 static np_status may_read(const np_request *request, np_error *err)
@@ -59,6 +73,8 @@ np_status np_stream_read(np_stream *stream, void *buffer, size_t capacity, size_
     np_status status = check_arguments(stream, buffer, capacity, got, "got", err);
     if (status)
         return status;
+    if (stream->is_request)
+        return refuse_read(err);
     np_request *request = stream->request;
     bool in_time = true;
     pthread_mutex_lock(&request->lock);
@@ -88,6 +104,8 @@ np_status np_stream_begin_read(np_stream *stream, void *buffer, size_t capacity,
     np_status status = check_arguments(stream, buffer, capacity, out, "out", err);
     if (status)
         return status;
+    if (stream->is_request)
+        return refuse_read(err);
     np_request *request = stream->request;
     np_async *async = malloc(sizeof *async);
     if (!async)
@@ -132,8 +150,80 @@ np_status np_stream_close(np_stream *stream, np_error *err)
 {
     if (!stream)
         return np_fail(err, NP_E_ARGUMENT_NULL, "stream is NULL");
+    if (stream->is_request)
+        return np_sending_close(stream->request, err);
     np_response_close(&stream->request->response);
     return NP_OK;
+}
+
+/* --- writing --- */
+
+np_status np_stream_write(np_stream *stream, const void *buffer, size_t length, np_error *err)
+{
+    const np_status status = check_arguments(stream, buffer, length, stream, "stream", err);
+    if (status)
+        return status;
+    return stream->is_request ? np_sending_write(stream->request, buffer, length, err)
+                              : refuse_write(err);
+}
+
+np_status np_stream_begin_write(np_stream *stream, const void *buffer, size_t length,
+                                np_async_fn fn, void *state, np_async **out, np_error *err)
+{
+    if (out)
+        *out = NULL;
+    np_status status = check_arguments(stream, buffer, length, out, "out", err);
+    if (status)
+        return status;
+    if (!stream->is_request)
+        return refuse_write(err);
+    np_request *request = stream->request;
+    np_async *async = malloc(sizeof *async);
+    if (!async)
+        return np_fail(err, NP_E_NO_MEMORY, "no memory for a write");
+
+    np_async *finished = NULL;
+    pthread_mutex_lock(&request->lock);
+    status = np_sending_may_write_locked(request, length, err);
+    if (!status) {
+        const np_async_setup setup = np_exchange_operation(request, NP_ASYNC_WRITE, fn, state, 2);
+        np_async_init(async, &setup);
+        np_request_hold(request);
+        *out = async;
+        finished = np_sending_begin_locked(request, async, buffer, length);
+    }
+    pthread_mutex_unlock(&request->lock);
+    if (status)
+        free(async);
+    np_async_finish(finished);
+    return status;
+}
+
+np_status np_stream_end_write(np_stream *stream, np_async *async, np_error *err)
+{
+    if (!stream || !async)
+        return np_fail(err, NP_E_ARGUMENT_NULL, "%s is NULL", !stream ? "stream" : "async");
+    np_request *request = stream->request;
+    pthread_mutex_lock(&request->lock);
+    const np_status status = np_exchange_end_locked(request, async, NP_ASYNC_WRITE, err);
+    pthread_mutex_unlock(&request->lock);
+    return status;
+}
+
+np_status np_stream_flush(np_stream *stream, np_error *err)
+{
+    return stream ? NP_OK : np_fail(err, NP_E_ARGUMENT_NULL, "stream is NULL"); /* WS-11 */
+}
+
+/* --- the last handle --- */
+
+/* false: another one is there. */
+static bool request_stream_drop(np_request *request)
+{
+    pthread_mutex_lock(&request->lock);
+    const bool last = --request->request_stream.handles == 0;
+    pthread_mutex_unlock(&request->lock);
+    return last;
 }
 
 void np_stream_release(np_stream *stream)
@@ -142,6 +232,12 @@ void np_stream_release(np_stream *stream)
         return;
     np_request *request = stream->request;
     np_async *read = NULL;
+    if (stream->is_request) {
+        if (request_stream_drop(request))
+            (void)np_sending_close(request, NULL); /* nobody is there to be told */
+        np_request_drop(request);
+        return;
+    }
     pthread_mutex_lock(&request->lock);
     if (--request->stream.handles == 0)
         read = np_exchange_close_locked(request);

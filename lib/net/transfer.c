@@ -205,7 +205,7 @@ static void release_connection(np_transfer *transfer, uint64_t now_ns)
     np_connection *connection = transfer->connection;
     if (connection->fd < 0) {
         drop_connection(transfer, NP_CLOSE_SERVER, now_ns);
-    } else if (connection->single_use) {
+    } else if (connection->single_use || transfer->spec.close_after) {
         drop_connection(transfer, NP_CLOSE_FORCED, now_ns);
     } else {
         transfer->connection = NULL;

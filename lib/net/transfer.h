@@ -82,6 +82,7 @@ typedef struct np_transfer_spec {
     bool decode; /* the body is handed out without its Content-Encoding; Accept-Encoding is among
                     the fields */
     const np_proxy_settings *proxy; /* what the request asks for; NULL: the context's default */
+    bool close_after;               /* the connection is not kept */
 } np_transfer_spec;
 
 /* upload() has nothing to give now: it is called again after np_transfer_resume_upload. */
@@ -139,8 +140,8 @@ uint32_t np_transfer_hop(const np_transfer *transfer); /* spec.hop, or one more 
                                                           it again: a later hop is this + 1 */
 /* In done(): where this hop ends in the trace, and so where a later one begins. */
 uint64_t np_transfer_end_ns(const np_transfer *transfer);
-int np_transfer_status(const np_transfer *transfer);   /* 0 before the header */
-int np_transfer_protocol(const np_transfer *transfer); /* 10, 11, 20 */
+int np_transfer_status(const np_transfer *transfer);             /* 0 before the header */
+int np_transfer_protocol(const np_transfer *transfer);           /* 10, 11, 20 */
 int64_t np_transfer_content_length(const np_transfer *transfer); /* -1: not known */
 /* After the header: does body() get something else than what came over the wire? The length is not
  * known then. */

@@ -174,7 +174,8 @@ void np_transfer_explain(const np_transfer *transfer, CURLcode code, np_error *e
         /* A reused connection that is lost before anything was answered and cannot be tried again
          * (RS-5). */
         const bool is_lost = code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR ||
-                             code == CURLE_SEND_ERROR || code == CURLE_SEND_FAIL_REWIND;
+                             code == CURLE_SEND_ERROR || code == CURLE_SEND_FAIL_REWIND ||
+                             (code == CURLE_COULDNT_CONNECT && transfer->no_socket);
         if (transfer->reused && !transfer->answered && is_lost)
             web_status = NP_WEB_KEEP_ALIVE_FAILURE;
         else if (!transfer->answered && !np_upload_is_out(transfer) && is_lost)

@@ -16,9 +16,9 @@
  *   Below 300 the body goes on. Over HTTP/2 libcurl 7.88 does not ask any more once a window is
  * used up and the server has ended its stream, and never ends: there the transfer is ended from
  * here when the response is complete, or at 300 and above silent for a second.
- * - libcurl never sends a body a second time: SEEKFUNCTION refuses. A dead connection is RS-5
- *   (transfer.c, which asks rewind()), and the second round after 417 is refused at PREREQ: the
- *   response 417 is complete then, for whoever sends it again without Expect.
+ * - libcurl never sends a body a second time: SEEKFUNCTION refuses once a byte was given. A dead
+ * connection is RS-5 (transfer.c, which asks rewind()), and the second round after 417 is refused
+ * at PREREQ: the response 417 is complete then, for whoever sends it again without Expect.
  */
 #include "upload.h"
 
@@ -275,10 +275,14 @@ static size_t on_read(char *out, size_t size, size_t count, void *user)
     return got;
 }
 
+/* A handle whose last transfer was to be sent again wants to seek at the start of the next one too.
+ */
 static int on_seek(void *user, curl_off_t offset, int origin)
 {
-    (void)user, (void)offset, (void)origin;
-    return CURL_SEEKFUNC_FAIL;
+    (void)origin;
+    const np_easy *easy = user;
+    const bool at_start = offset == 0 && easy->transfer && easy->transfer->upload.given_bytes == 0;
+    return at_start ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
 }
 
 void np_transfer_resume_upload(np_transfer *transfer)

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CONNECTIONS_MAX = 4096, GONE_MS = 60000 };
+enum { CONNECTIONS_MAX = 4096, GONE_MS = 60000, HEARD_MAX = 1 << 20 };
 
 enum kind {
     STEP_TLS,
@@ -23,6 +23,8 @@ enum kind {
     STEP_HEAD,
     STEP_BODY,
     STEP_CHUNKS,
+    STEP_SIP,
+    STEP_WAIT,
     STEP_SEND,
     STEP_REPEAT,
     STEP_TRICKLE,
@@ -48,6 +50,8 @@ static const struct {
     [STEP_HEAD] = {"head",    0                      },
     [STEP_BODY] = {"body",    WITH_NUMBER            },
     [STEP_CHUNKS] = {"chunks",  0                      },
+    [STEP_SIP] = {"sip",     WITH_NUMBER            },
+    [STEP_WAIT] = {"wait",    0                      },
     [STEP_SEND] = {"send",    WITH_TEXT              },
     [STEP_REPEAT] = {"repeat",  WITH_NUMBER | WITH_TEXT},
     [STEP_TRICKLE] = {"trickle", WITH_NUMBER | WITH_TEXT},
@@ -93,6 +97,11 @@ struct scripted_server {
     struct seat *seats;
     pthread_cond_t ended; /* a connection */
     unsigned connections, heads, open;
+    unsigned gos; /* that no `wait` has used */
+    bool stopping;
+    pthread_cond_t went;
+    char *heard; /* heard[heard_length], room for HEARD_MAX and a NUL */
+    size_t heard_length;
 };
 
 /* --- reading a script --- */
@@ -229,11 +238,23 @@ static bool read_scripts(struct scripted_server *server, struct reader *reader)
 
 /* --- one connection --- */
 
+static void note_heard(struct scripted_server *server, const void *data, size_t length)
+{
+    pthread_mutex_lock(&server->lock);
+    const size_t room = HEARD_MAX - server->heard_length;
+    const size_t n = length < room ? length : room;
+    memcpy(server->heard + server->heard_length, data, n);
+    server->heard_length += n;
+    pthread_mutex_unlock(&server->lock);
+}
+
 static ssize_t receive(const struct seat *seat, void *data, size_t size)
 {
-    if (!seat->ssl)
-        return recv(seat->fd, data, size, 0);
-    return SSL_read(seat->ssl, data, (int)size);
+    const ssize_t got =
+        seat->ssl ? SSL_read(seat->ssl, data, (int)size) : recv(seat->fd, data, size, 0);
+    if (got > 0)
+        note_heard(seat->server, data, (size_t)got);
+    return got;
 }
 
 static bool give(const struct seat *seat, const char *data, size_t length)
@@ -290,6 +311,29 @@ static void sleep_ms(unsigned long ms)
     }
 }
 
+static bool wait_for_go(struct scripted_server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    while (server->gos == 0 && !server->stopping)
+        pthread_cond_wait(&server->went, &server->lock);
+    const bool good = !server->stopping;
+    server->gos -= good;
+    pthread_mutex_unlock(&server->lock);
+    return good;
+}
+
+static bool sip(const struct seat *seat, unsigned long left)
+{
+    const struct timespec pause = {0, 200000};
+    bool good = true;
+    for (unsigned long n; good && left > 0; left -= n) {
+        n = left < 4096 ? left : 4096;
+        good = read_bytes(seat, n);
+        (void)nanosleep(&pause, NULL);
+    }
+    return good;
+}
+
 static bool shake_hands(struct seat *seat, const struct step *step)
 {
     seat->ssl = SSL_new(step->tls);
@@ -331,6 +375,10 @@ static bool take_step(struct seat *seat, const struct step *step)
         return read_bytes(seat, step->number);
     case STEP_CHUNKS:
         return receive_until(seat, "0\r\n\r\n");
+    case STEP_SIP:
+        return sip(seat, step->number);
+    case STEP_WAIT:
+        return wait_for_go(seat->server);
     case STEP_SEND:
         return give(seat, step->text, step->length);
     case STEP_REPEAT:
@@ -439,6 +487,8 @@ static void free_server(struct scripted_server *server)
         close(server->fd);
     pthread_cond_destroy(&server->ended);
     pthread_mutex_destroy(&server->lock);
+    pthread_cond_destroy(&server->went);
+    free(server->heard);
     free(server);
 }
 
@@ -447,8 +497,10 @@ struct scripted_server *scripted_server_start(const char *script, char *why, siz
     struct reader reader = {.at = script, .line = 1, .why = why, .why_size = why_size};
     struct scripted_server *server = calloc(1, sizeof *server);
     server->fd = -1;
+    server->heard = malloc(HEARD_MAX + 1);
     pthread_mutex_init(&server->lock, NULL);
     pthread_cond_init(&server->ended, NULL);
+    pthread_cond_init(&server->went, NULL);
     if (!read_scripts(server, &reader)) {
         free_server(server);
         return NULL;
@@ -467,6 +519,8 @@ void scripted_server_stop(struct scripted_server *server)
     (void)shutdown(server->fd, SHUT_RDWR); /* ends accept */
     pthread_join(server->acceptor, NULL);
     pthread_mutex_lock(&server->lock);
+    server->stopping = true;
+    pthread_cond_broadcast(&server->went);
     for (struct seat *seat = server->seats; seat; seat = seat->next)
         if (!seat->over)
             (void)shutdown(seat->fd, SHUT_RDWR);
@@ -508,4 +562,24 @@ unsigned scripted_server_connections(struct scripted_server *server)
 unsigned scripted_server_heads(struct scripted_server *server)
 {
     return look(server, &server->heads);
+}
+
+void scripted_server_go(struct scripted_server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    server->gos++;
+    pthread_cond_broadcast(&server->went);
+    pthread_mutex_unlock(&server->lock);
+}
+
+char *scripted_server_heard(struct scripted_server *server, size_t *length)
+{
+    pthread_mutex_lock(&server->lock);
+    char *copy = malloc(server->heard_length + 1);
+    memcpy(copy, server->heard, server->heard_length);
+    copy[server->heard_length] = 0;
+    if (length)
+        *length = server->heard_length;
+    pthread_mutex_unlock(&server->lock);
+    return copy;
 }

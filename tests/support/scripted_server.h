@@ -13,14 +13,11 @@
  * A step stands on a line of its own or before a ';'. "---" ends the script of one connection; the
  * last script serves all further ones. A text stands in quotes, with \r \n \t \0 \" \\ and \xHH.
  *
- *   tls FOLDER        handshake with FOLDER/cert.pem and key.pem; where it fails the connection ends
- *   first             waits until the client has said something, and leaves it unread
- *   head              reads one request head
- *   body N            reads N bytes
- *   chunks            reads a chunked body to its end
- *   send "TEXT"
- *   repeat N "TEXT"   sends it N times
- *   trickle MS "TEXT" sends a byte each MS
+ *   tls FOLDER        handshake with FOLDER/cert.pem and key.pem; where it fails the connection
+ * ends first             waits until the client has said something, and leaves it unread head reads
+ * one request head body N            reads N bytes chunks            reads a chunked body to its
+ * end sip N             reads N bytes, 4 KiB each 200 us wait              for scripted_server_go,
+ * once each send "TEXT" repeat N "TEXT"   sends it N times trickle MS "TEXT" sends a byte each MS
  *   flood "TEXT"      sends it as long as it is taken
  *   sleep MS
  *   shut              says that nothing more comes, and goes on
@@ -45,5 +42,10 @@ void scripted_server_wait(struct scripted_server *server); /* until all clients 
 uint16_t scripted_server_port(const struct scripted_server *server);
 unsigned scripted_server_connections(struct scripted_server *server); /* accepted so far */
 unsigned scripted_server_heads(struct scripted_server *server); /* request heads read so far */
+void scripted_server_go(
+    struct scripted_server *server); /* lets one `wait` of any connection pass */
+/* Everything that came on all connections, up to 1 MiB, in the order it was read, with a NUL behind
+ * it; *length may be NULL. Free it. */
+char *scripted_server_heard(struct scripted_server *server, size_t *length);
 
 #endif

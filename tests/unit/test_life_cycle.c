@@ -56,6 +56,8 @@ Test(life_cycle, a_request_with_a_body_goes_its_way)
     np_request_state state = NP_REQUEST_CREATED;
     state = np_life_next(state, NP_LIFE_STREAM_BEGUN);
     cr_assert_eq(state, NP_REQUEST_STREAM_PENDING);
+    cr_assert_eq(np_life_next(state, NP_LIFE_RESPONSE_BEGUN), NP_REQUEST_RESPONSE_PENDING,
+                 "GR-4: where there is no byte to write");
     state = np_life_next(state, NP_LIFE_STREAM_READY);
     cr_assert_eq(state, NP_REQUEST_STREAM_OPEN);
     cr_assert_eq(np_life_next(state, NP_LIFE_RESPONSE_BEGUN), NP_REQUEST_RESPONSE_PENDING,

@@ -1,7 +1,9 @@
 /**
  * Requests, responses, streams and asynchronous results: the Begin/End life cycle.
  *
- * A request is made in a context, configured, begun once and ended once. `begin_*` never waits for
+ * A request is made in a context, configured, begun once and ended once: with a body by
+ * np_request_begin_get_request_stream and then np_request_begin_get_response, otherwise by the
+ * latter alone. `begin_*` never waits for
  * a network, a name or a script; what the network did comes out of `end_*`. Rule numbers (ER-1,
  * GR-5, AB-3, AR-5 …) name the rules of docs/contract.md.
  *
@@ -225,15 +227,123 @@ NP_API np_status np_request_set_automatic_decompression(np_request *request, uin
  */
 NP_API const char *np_request_address(const np_request *request);
 
+/* --------------------------------------------------------------------------------------------- request's body */
+
 /**
- * Starts the request; returns at once (ER-1: network failures come out of the end call).
+ * Sets the length of the request's body in bytes, not set at first.
+ *
+ * @param length  0 and more. Exactly as many must be written (WS-6, WS-12); without effect on a
+ * body that is sent chunked
+ * @return NP_E_INVALID_OPERATION after the start (SM-1), NP_E_ARGUMENT_RANGE; it cannot be unset
+ */
+NP_API np_status np_request_set_content_length(np_request *request, int64_t length, np_error *err);
+
+/**
+ * Sets whether the body is sent in chunks, false at first: each write of up to 65,532 bytes is one
+ * chunk as soon as it is written. Wins over a length; HTTP/2 has frames instead. To HTTP/1.0 such a
+ * body is buffered.
+ *
+ * @return NP_E_INVALID_OPERATION after the start (SM-1); so for the next three
+ */
+NP_API np_status np_request_set_send_chunked(np_request *request, bool value, np_error *err);
+
+/**
+ * Sets whether a copy of the body is kept until the final response is there, true at first.
+ *
+ * With it the body can be sent again (a redirect, an authentication, a kept connection that turns
+ * out dead), and one without a length that is not chunked is gathered until it is closed, and gets
+ * its length then. Without it a body of any size needs constant memory: at most 64 KiB wait for the
+ * connection, and then a write waits too.
+ */
+NP_API np_status np_request_set_allow_write_stream_buffering(np_request *request, bool value,
+                                                             np_error *err);
+
+/** Sets whether the connection may be used again, true at first; false sends `Connection: close`.
+ */
+NP_API np_status np_request_set_keep_alive(np_request *request, bool value, np_error *err);
+
+/**
+ * Sets whether `Expect: 100-continue` is sent with a body that is not empty, true at first; by
+ * HTTP/1.1 only. The body is then held back until the server says 100 Continue or the time of
+ * np_request_set_continue_timeout is over. A final response instead means that the body is not
+ * sent.
+ */
+NP_API np_status np_request_set_expect_continue(np_request *request, bool value, np_error *err);
+
+/**
+ * Sets how long a body is held back for 100 Continue, 350 ms at first.
+ *
+ * @param timeout_ms  0: not at all; -1: for ever
+ * @return NP_E_INVALID_OPERATION after the start (SM-1), NP_E_ARGUMENT_RANGE below -1
+ */
+NP_API np_status np_request_set_continue_timeout(np_request *request, int64_t timeout_ms,
+                                                 np_error *err);
+
+/**
+ * Sets the limit of one np_stream_read or np_stream_write, 300,000 ms at first.
+ *
+ * @param timeout_ms  1 and more, -1: none
+ * @return NP_E_INVALID_OPERATION after the start (SM-1), NP_E_ARGUMENT_RANGE for 0 and below -1
+ */
+NP_API np_status np_request_set_read_write_timeout(np_request *request, int64_t timeout_ms,
+                                                   np_error *err);
+
+/**
+ * Starts a request that has a body; returns at once (ER-1).
+ *
+ * @param fn     called once on completion; NULL is allowed
+ * @param state  handed to the callback by np_async_state
+ * @param out    [out] owned: release with np_async_release
+ * @return NP_E_WEB with REQUEST_CANCELED after abort (BS-1) or the stored failure (BS-6);
+ * NP_E_PROTOCOL_VIOLATION for GET, HEAD and CONNECT (BS-2), for chunked without buffering to
+ * HTTP/1.0 (BS-3), without a length, chunked or buffering (BS-4); NP_E_INVALID_OPERATION when the
+ * stream is pending or was obtained (BS-7, BS-8), the request was submitted without one (BS-9), or
+ * the synchronous family was used (BS-10). A refused call changes nothing (ER-2)
+ *
+ * The operation completes when the body can be written. One that is gathered: when the connection
+ * stands; TLS and the request's header follow when it is closed, and until then it holds the
+ * connection. Any other: when the header was sent, and 100 Continue or its time-out has come, or a
+ * final response instead.
+ */
+NP_API np_status np_request_begin_get_request_stream(np_request *request, np_async_fn fn,
+                                                     void *state, np_async **out, np_error *err);
+
+/**
+ * Waits for the operation where it is not complete, and hands out the stream.
+ *
+ * @param async  from this request's np_request_begin_get_request_stream
+ * @param out    [out] owned: release with np_stream_release
+ * @return the failure of the operation (ES-5); NP_E_ARGUMENT_NULL (ES-1), NP_E_ARGUMENT for a
+ * foreign result (ES-2), NP_E_INVALID_OPERATION at the second call (ES-3)
+ */
+NP_API np_status np_request_end_get_request_stream(np_request *request, np_async *async,
+                                                   np_stream **out, np_error *err);
+
+/**
+ * The synchronous form: starts the request and waits, within np_request_set_timeout; that time is
+ * for this and np_request_get_response together, and for what lies between them.
+ *
+ * @param out  [out] owned: release with np_stream_release; the same stream at every call (GR-16)
+ * @return as begin and end; NP_E_WEB/TIMEOUT aborts the request
+ */
+NP_API np_status np_request_get_request_stream(np_request *request, np_stream **out, np_error *err);
+
+/* --------------------------------------------------------------------------------------------------- getting it */
+
+/**
+ * Starts the request, or goes on with one whose body was written; returns at once (ER-1: network
+ * failures come out of the end call).
  *
  * @param fn     called once on completion; NULL is allowed
  * @param state  handed to the callback by np_async_state
  * @param out    [out] owned: release with np_async_release
  * @return NP_E_INVALID_OPERATION when a response is pending or was obtained (GR-8, GR-9) or the
  * synchronous family was used (GR-10), NP_E_WEB with REQUEST_CANCELED after abort (GR-1) or with
- * the stored failure (GR-2)
+ * the stored failure (GR-2); NP_E_PROTOCOL_VIOLATION while announced bytes are not written (GR-3)
+ * or the request stream is pending (GR-4), and where the settings ask for a body that cannot be
+ * there or was never begun (GR-5 to GR-7)
+ *
+ * An open request stream is closed (GR-3b).
  *
  * The operation completes when the response header is there. Statuses of 400 and more complete it
  * with NP_E_WEB/PROTOCOL_ERROR and a readable response attached (GR-14); so does a 3xx, unless
@@ -345,12 +455,13 @@ NP_API void np_response_release(np_response *response);
 /* ----------------------------------------------------------------------------------------------------- stream */
 
 /**
- * Reads from a response stream; waits until there is something, within 300 s (read_write_timeout).
+ * Reads from a response stream; waits until there is something, within
+ * np_request_set_read_write_timeout.
  *
  * @param buffer  [out] buffer[capacity]
  * @param got     [out] bytes read; 0: end of the body
  * @return NP_E_WEB with CONNECTION_CLOSED (closed, or the body was cut short: what came is handed
- * out before), REQUEST_CANCELED after an abort, TIMEOUT (the 300 s are over and the request was
+ * out before), REQUEST_CANCELED after an abort, TIMEOUT (the time is over and the request was
  * aborted, or np_request_set_async_timeout), RECEIVE_FAILURE; NP_E_NOT_SUPPORTED while another read
  * is under way; NP_E_OBJECT_DISPOSED
  */
@@ -365,7 +476,42 @@ NP_API np_status np_stream_begin_read(np_stream *stream, void *buffer, size_t ca
                                       np_async_fn fn, void *state, np_async **out, np_error *err);
 /** Ends a read that np_stream_begin_read began; `got` as in np_stream_read. */
 NP_API np_status np_stream_end_read(np_stream *stream, np_async *async, size_t *got, np_error *err);
-/** Closes the stream, and with it the response. Never fails for a response stream. */
+/**
+ * Writes to a request stream; waits while the connection takes nothing and 64 KiB wait for it,
+ * within np_request_set_read_write_timeout.
+ *
+ * @param buffer  buffer[length]
+ * @param length  0: nothing is done (WS-7)
+ * @return NP_E_PROTOCOL_VIOLATION when that would be more than the announced length: nothing of it
+ * is sent (WS-6); NP_E_NOT_SUPPORTED while another write is under way (WS-5) and for a response
+ * stream; NP_E_WEB with CONNECTION_CLOSED after close (WS-3), REQUEST_CANCELED after abort (WS-4),
+ * TIMEOUT (WS-10: the request was aborted), or what the connection was lost by (WS-9), at every
+ * later call too; NP_E_OBJECT_DISPOSED
+ *
+ * After a final response with a status of 300 or more, writes succeed and are dropped (WS-8).
+ */
+NP_API np_status np_stream_write(np_stream *stream, const void *buffer, size_t length,
+                                 np_error *err);
+/**
+ * Starts a write; the buffer must stay valid until it has completed: when all of it was taken.
+ *
+ * @return as np_stream_write for what is known at once; the rest comes out of np_stream_end_write
+ */
+NP_API np_status np_stream_begin_write(np_stream *stream, const void *buffer, size_t length,
+                                       np_async_fn fn, void *state, np_async **out, np_error *err);
+/** Ends a write that np_stream_begin_write began. */
+NP_API np_status np_stream_end_write(np_stream *stream, np_async *async, np_error *err);
+/** Does nothing, always well (WS-11): what was written is on its way. */
+NP_API np_status np_stream_flush(np_stream *stream, np_error *err);
+/**
+ * Closes the stream. Of a response: with it the response, and never a failure.
+ *
+ * Of a request: the body is complete. Closing twice, after abort, after the response is fine
+ * (WS-15, WS-17).
+ *
+ * @return NP_E_WEB/REQUEST_CANCELED when announced bytes were not written or a write is under way:
+ * the request is aborted (WS-12)
+ */
 NP_API np_status np_stream_close(np_stream *stream, np_error *err);
 /** Drops a reference; the last one closes. NULL is allowed. */
 NP_API void np_stream_release(np_stream *stream);
