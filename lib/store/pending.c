@@ -15,7 +15,7 @@ struct table {
 struct cursor {
     sqlite3_vtab_cursor base;
     const np_pending *pending;
-    size_t row;
+    const np_pending_row *row, *end;
 };
 
 static int connect_table(sqlite3 *db, void *user, int count, const char *const *arguments,
@@ -74,7 +74,9 @@ static int begin_rows(sqlite3_vtab_cursor *cursor, int index, const char *name, 
                       sqlite3_value **values)
 {
     (void)index, (void)name, (void)count, (void)values;
-    ((struct cursor *)cursor)->row = 0;
+    struct cursor *c = (struct cursor *)cursor;
+    c->row = c->pending->rows;
+    c->end = c->row + c->pending->count;
     return SQLITE_OK;
 }
 
@@ -87,13 +89,13 @@ static int next_row(sqlite3_vtab_cursor *cursor)
 static int is_behind_rows(sqlite3_vtab_cursor *cursor)
 {
     const struct cursor *c = (const struct cursor *)cursor;
-    return c->row >= c->pending->count;
+    return c->row == c->end;
 }
 
 static int give_column(sqlite3_vtab_cursor *cursor, sqlite3_context *out, int column)
 {
     const struct cursor *c = (const struct cursor *)cursor;
-    const np_pending_row *row = &c->pending->rows[c->row];
+    const np_pending_row *row = c->row;
     if (column < c->pending->columns) {
         if (!(row->nulls >> column & 1))
             sqlite3_result_int64(out, row->value[column]);
@@ -105,7 +107,8 @@ static int give_column(sqlite3_vtab_cursor *cursor, sqlite3_context *out, int co
 
 static int give_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *out)
 {
-    *out = (sqlite3_int64)((const struct cursor *)cursor)->row;
+    const struct cursor *c = (const struct cursor *)cursor;
+    *out = c->row - c->pending->rows;
     return SQLITE_OK;
 }
 
@@ -130,4 +133,9 @@ np_status np_pending_declare(sqlite3 *db, const char *name, np_pending *pending,
     pending->count = 0;
     const int rc = sqlite3_create_module(db, name, &module, pending);
     return rc == SQLITE_OK ? NP_OK : np_db_fail(err, db, rc, 1, "rows cannot be collected");
+}
+
+void np_pending_retract(sqlite3 *db, const char *name)
+{
+    (void)sqlite3_create_module(db, name, NULL, NULL); /* fails without memory: then it stays */
 }

@@ -36,6 +36,9 @@ typedef struct np_pending {
 np_status np_pending_declare(sqlite3 *db, const char *name, np_pending *pending, int columns,
                              np_error *err);
 
+/* The table is unknown again; statements that read it must have been finalised. */
+void np_pending_retract(sqlite3 *db, const char *name);
+
 /* The row to fill in next; it counts from `count++` on. */
 static inline np_pending_row *np_pending_next(np_pending *pending)
 {

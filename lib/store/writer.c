@@ -23,8 +23,8 @@
 #include <string.h>
 
 /* clang-format off */
-#define NP_HOT_COLUMNS(X) /* `request` */                                                                                          \
-    X(run_id) X(process_id) X(number) X(start_ns) X(total_ns) X(outcome) X(purpose) X(method_id) X(origin_id) X(path_id)           \
+#define NP_HOT_COLUMNS(X) /* `request`, in the order of the table, where the id comes last */                                      \
+    X(run_id) X(process_id) X(number) X(start_ns) X(total_ns) X(outcome) X(purpose) X(method_id) X(origin_id) X(path_id)     \
     X(route_id) X(status) X(protocol) X(connection_id) X(connection_use) X(queue_ns) X(send_ns) X(wait_ns) X(receive_ns) X(gap_ns) \
     X(send_at_ns) X(caller_blocked_ns) X(late_ns) X(received_bytes) X(flags)
 #define NP_MORE_COLUMNS(X) /* `request_more` */                                                                                    \
@@ -43,11 +43,13 @@ enum request_column {
     C_COUNT
 };
 
+#define NP_PENDING_TABLE "netphase_pending"
+
 static const char *const statements[] = {
 #define NP_NAME(name) #name ","
 #define NP_MARK(name) "?,"
 #define S_REQUEST 0
-    "INSERT INTO request (" NP_HOT_COLUMNS(NP_NAME) "sources) SELECT * FROM netphase_pending",
+    "INSERT INTO request (" NP_HOT_COLUMNS(NP_NAME) "sources) SELECT * FROM " NP_PENDING_TABLE,
 #define S_SPAN 1
     "INSERT INTO span (request_id, connection_id, run_id, parent_id, phase, kind, outcome, start_ns, duration_ns, name_id, detail)"
     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
@@ -111,6 +113,7 @@ struct np_writer {
     uint64_t present;                 /* … bit a column: it is not NULL */
     const char *layer;                /* request_more.error_layer; NULL: none */
     uint64_t present_bit[NP_COLUMNS]; /* of np_columns; 0: a column that is never NULL */
+    uint64_t last_hot, last_hot_present; /* see present_of_hot */
 };
 
 /* ---------------------------------------------------------------------------------------------------------- life time */
@@ -129,7 +132,7 @@ np_status np_writer_create(sqlite3 *db, np_writer **out, np_error *err)
         if (np_chunk_present_bit((np_chunk_column)c) >= 0)
             writer->present_bit[c] = UINT64_C(1) << np_chunk_present_bit((np_chunk_column)c);
     if (!status)
-        status = np_pending_declare(db, "netphase_pending", &writer->pending, C_HOT, err);
+        status = np_pending_declare(db, NP_PENDING_TABLE, &writer->pending, C_HOT, err);
     for (int i = 0; i < S_COUNT && !status; i++)
         status = np_db_prepare(db, statements[i], &writer->statement[i], err);
     if (status) {
@@ -146,6 +149,7 @@ void np_writer_free(np_writer *writer)
         return;
     for (int i = 0; i < S_COUNT; i++)
         (void)sqlite3_finalize(writer->statement[i]); /* repeats the failure of the last step */
+    np_pending_retract(writer->db, NP_PENDING_TABLE);
     np_feed_done(&writer->feed);
     np_texts_free(writer->texts);
     free(writer);
@@ -194,16 +198,16 @@ static np_status run_statement(np_writer *writer, int which, np_error *err)
 #define BIT(column) (UINT64_C(1) << (column))
 _Static_assert(C_COUNT <= 64 && (int)C_HOT < (int)NP_PENDING_COLUMNS, "a bit a column");
 
-static void begin_row(np_writer *writer)
-{
-    writer->present = 0;
-    writer->layer = NULL;
-}
-
 static void set(np_writer *writer, enum request_column column, int64_t value)
 {
     writer->value[column] = value;
     writer->present |= BIT(column);
+}
+
+static void begin_row(np_writer *writer)
+{
+    writer->present = 0;
+    writer->layer = NULL;
 }
 
 static void set_if(np_writer *writer, enum request_column column, bool present, int64_t value)
@@ -367,12 +371,20 @@ static int64_t parent_row(const np_seen_request *request, const np_seen_span *ch
     return 0;
 }
 
+/* Has any phase more than one? */
+static bool has_pieces(const np_cut *cut)
+{
+    return cut->piece_count > __builtin_popcount(cut->present);
+}
+
 /* Phases in several pieces: one span a piece, named after the phase. */
 static np_status write_pieces(np_writer *writer, np_assembly *assembly,
                               const np_seen_request *request, int64_t row, np_error *err)
 {
     const np_cut *cut = &request->cut;
     uint8_t pieces[NP_PHASE_COUNT] = {0};
+    if (!has_pieces(cut))
+        return NP_OK;
     for (int i = 0; i < cut->piece_count; i++)
         pieces[cut->piece[i].phase % NP_PHASE_COUNT]++;
     for (int i = 0; i < cut->piece_count; i++) {
@@ -571,18 +583,22 @@ static void set_parts_of_phases(np_writer *writer, const np_assembly *assembly,
     set_unless_0(writer, C_connect_attempts, request->attempt_count);
 }
 
+/* A row that waits has no sources until it is told some. */
 static void set_sources(np_writer *writer, const np_cut *cut)
 {
-    uint8_t sources[NP_SOURCE_BYTES];
-    bool usual = true;
-    for (int phase = 0; phase < NP_SOURCE_BYTES; phase++) {
-        const bool present = cut->present >> phase & 1;
-        sources[phase] = present ? cut->source[phase] : 0;
-        usual = usual && (!present || sources[phase] == np_usual_source(0, phase));
-    }
     np_pending_row *row = np_pending_next(&writer->pending);
-    row->blob_length = usual ? 0 : sizeof sources;
-    memcpy(row->blob, sources, sizeof sources);
+    const uint32_t boundaries = cut->present & ((1u << NP_SOURCE_BYTES) - 1);
+    bool usual = true;
+    for (uint32_t left = boundaries; left; left &= left - 1) {
+        const int phase = __builtin_ctz(left);
+        usual = usual && cut->source[phase] == np_usual_source(0, phase);
+    }
+    row->blob_length = 0;
+    if (usual)
+        return;
+    row->blob_length = NP_SOURCE_BYTES;
+    for (int phase = 0; phase < NP_SOURCE_BYTES; phase++)
+        row->blob[phase] = boundaries >> phase & 1 ? cut->source[phase] : 0;
 }
 
 static const char *layer_name(uint8_t layer)
@@ -742,47 +758,88 @@ static uint64_t present_without_row(const np_writer *writer)
     return present;
 }
 
-/* The row as the column chunk wants it: what was bound, and what its connection knows. */
+/* clang-format off */
+struct place {
+    uint8_t to, from;
+};
+static const struct place hot_places[] = {
+    {NP_COLUMN_RUN, C_run_id}, {NP_COLUMN_START, C_start_ns}, {NP_COLUMN_TOTAL, C_total_ns},
+    {NP_COLUMN_QUEUE, C_queue_ns}, {NP_COLUMN_SEND, C_send_ns}, {NP_COLUMN_WAIT, C_wait_ns}, {NP_COLUMN_RECEIVE, C_receive_ns},
+    {NP_COLUMN_GAP, C_gap_ns}, {NP_COLUMN_CALLER_BLOCKED, C_caller_blocked_ns}, {NP_COLUMN_LATE, C_late_ns}, {NP_COLUMN_METHOD, C_method_id},
+    {NP_COLUMN_ORIGIN, C_origin_id}, {NP_COLUMN_ROUTE, C_route_id}, {NP_COLUMN_PATH, C_path_id}, {NP_COLUMN_STATUS, C_status},
+    {NP_COLUMN_PROTOCOL, C_protocol}, {NP_COLUMN_CONNECTION, C_connection_id}, {NP_COLUMN_CONNECTION_USE, C_connection_use},
+    {NP_COLUMN_OUTCOME, C_outcome}, {NP_COLUMN_PURPOSE, C_purpose}, {NP_COLUMN_RECEIVED_BYTES, C_received_bytes}, {NP_COLUMN_FLAGS, C_flags},
+};
+static const struct place more_places[] = {
+    {NP_COLUMN_PROXY, C_proxy_ns}, {NP_COLUMN_DNS, C_dns_ns}, {NP_COLUMN_CONNECT, C_connect_ns}, {NP_COLUMN_TUNNEL, C_tunnel_ns},
+    {NP_COLUMN_TLS, C_tls_ns}, {NP_COLUMN_SEND_APPLICATION, C_send_application_ns}, {NP_COLUMN_RECEIVE_APPLICATION, C_receive_application_ns},
+    {NP_COLUMN_PROXY_TEXT, C_proxy_id}, {NP_COLUMN_HOP_OF, C_hop_of}, {NP_COLUMN_SENT_BYTES, C_sent_bytes}, {NP_COLUMN_DNS_QUERIES, C_dns_queries},
+    {NP_COLUMN_CONNECT_ATTEMPTS, C_connect_attempts}, {NP_COLUMN_WEB_STATUS, C_web_status},
+};
+/* clang-format on */
+enum {
+    HOT_PLACES = sizeof hot_places / sizeof hot_places[0],
+    MORE_PLACES = sizeof more_places / sizeof more_places[0]
+};
+_Static_assert(HOT_PLACES + MORE_PLACES == NP_COLUMNS - 3,
+               "all but id, present and tls_resumed");
+
+/* The bits of what is set of `request`, as a chunk has them: the same for most rows in a row. */
+static uint64_t present_of_hot(np_writer *writer)
+{
+    const uint64_t hot = writer->present & (BIT(C_HOT) - 1);
+    if (hot == writer->last_hot)
+        return writer->last_hot_present;
+    writer->last_hot = hot;
+    writer->last_hot_present = 0;
+    for (size_t i = 0; i < HOT_PLACES; i++)
+        if (hot >> hot_places[i].from & 1)
+            writer->last_hot_present |= writer->present_bit[hot_places[i].to];
+    return writer->last_hot_present;
+}
+
+/* The columns of a chunk that a row of request_more has something for. */
+static uint64_t feed_more(np_writer *writer, uint32_t at)
+{
+    uint64_t present = 0;
+    for (size_t i = 0; i < MORE_PLACES; i++) {
+        const struct place place = more_places[i];
+        if (!is_set(writer, (enum request_column)place.from))
+            continue;
+        writer->feed.columns.value[place.to][at] = writer->value[place.from];
+        present |= writer->present_bit[place.to];
+    }
+    return present;
+}
+
+/* The row as the column chunk wants it: what was set, and what its connection knows. A column that
+ * may be NULL means nothing where its bit is not set, so it is not cleared. */
 static np_status feed_row(np_writer *writer, const np_seen_request *request, int64_t row,
                           np_error *err)
 {
-    /* clang-format off */
-    static const struct {
-        uint8_t to, from;
-    } map[] = {
-        {NP_COLUMN_RUN, C_run_id}, {NP_COLUMN_START, C_start_ns}, {NP_COLUMN_TOTAL, C_total_ns}, {NP_COLUMN_QUEUE, C_queue_ns},
-        {NP_COLUMN_PROXY, C_proxy_ns}, {NP_COLUMN_DNS, C_dns_ns}, {NP_COLUMN_CONNECT, C_connect_ns}, {NP_COLUMN_TUNNEL, C_tunnel_ns},
-        {NP_COLUMN_TLS, C_tls_ns}, {NP_COLUMN_SEND, C_send_ns}, {NP_COLUMN_WAIT, C_wait_ns}, {NP_COLUMN_RECEIVE, C_receive_ns},
-        {NP_COLUMN_GAP, C_gap_ns}, {NP_COLUMN_CALLER_BLOCKED, C_caller_blocked_ns}, {NP_COLUMN_SEND_APPLICATION, C_send_application_ns},
-        {NP_COLUMN_RECEIVE_APPLICATION, C_receive_application_ns}, {NP_COLUMN_LATE, C_late_ns}, {NP_COLUMN_METHOD, C_method_id},
-        {NP_COLUMN_ORIGIN, C_origin_id}, {NP_COLUMN_ROUTE, C_route_id}, {NP_COLUMN_PATH, C_path_id}, {NP_COLUMN_STATUS, C_status},
-        {NP_COLUMN_PROTOCOL, C_protocol}, {NP_COLUMN_CONNECTION, C_connection_id}, {NP_COLUMN_CONNECTION_USE, C_connection_use},
-        {NP_COLUMN_PROXY_TEXT, C_proxy_id}, {NP_COLUMN_OUTCOME, C_outcome}, {NP_COLUMN_PURPOSE, C_purpose}, {NP_COLUMN_HOP_OF, C_hop_of},
-        {NP_COLUMN_SENT_BYTES, C_sent_bytes}, {NP_COLUMN_RECEIVED_BYTES, C_received_bytes}, {NP_COLUMN_DNS_QUERIES, C_dns_queries},
-        {NP_COLUMN_CONNECT_ATTEMPTS, C_connect_attempts}, {NP_COLUMN_FLAGS, C_flags}, {NP_COLUMN_WEB_STATUS, C_web_status},
-    };
-    /* clang-format on */
-    _Static_assert(sizeof map / sizeof map[0] == NP_COLUMNS - 3,
-                   "all but id, present and tls_resumed");
+    static const uint8_t zeros[] = {NP_COLUMN_SEND_APPLICATION, NP_COLUMN_RECEIVE_APPLICATION,
+                                    NP_COLUMN_SENT_BYTES, NP_COLUMN_DNS_QUERIES,
+                                    NP_COLUMN_CONNECT_ATTEMPTS};
     np_columns *columns = &writer->feed.columns;
     const uint32_t at = np_feed_row(&writer->feed, row);
-    uint64_t present = 0;
-    for (size_t i = 0; i < sizeof map / sizeof map[0]; i++) {
-        const bool has = is_set(writer, (enum request_column)map[i].from);
-        columns->value[map[i].to][at] = has ? writer->value[map[i].from] : 0;
-        present |= has ? writer->present_bit[map[i].to] : 0;
-    }
-    present |= present_without_row(writer);
+    uint64_t present = present_without_row(writer);
+    for (size_t i = 0; i < sizeof zeros; i++)
+        columns->value[zeros[i]][at] = 0;
+    for (size_t i = 0; i < HOT_PLACES; i++)
+        columns->value[hot_places[i].to][at] = writer->value[hot_places[i].from];
+    present |= present_of_hot(writer);
+    if (has_more(writer))
+        present |= feed_more(writer, at);
     if (is_set(writer, C_sent_bytes) && writer->value[C_sent_bytes] < 0) {
         columns->value[NP_COLUMN_SENT_BYTES][at] = 0;
         present &= ~writer->present_bit[NP_COLUMN_SENT_BYTES];
     }
     const np_seen_connection *connection =
         is_set(writer, C_connection_id) ? request->connection : NULL;
-    const bool has_tls = connection && connection->resumed >= 0;
-    columns->value[NP_COLUMN_TLS_RESUMED][at] = has_tls ? connection->resumed : 0;
-    if (has_tls)
+    if (connection && connection->resumed >= 0) {
+        columns->value[NP_COLUMN_TLS_RESUMED][at] = connection->resumed;
         present |= writer->present_bit[NP_COLUMN_TLS_RESUMED];
+    }
     columns->value[NP_COLUMN_PRESENT][at] = (int64_t)present;
     return np_feed_filled(&writer->feed, err);
 }
@@ -838,7 +895,7 @@ static np_status write_request(np_writer *writer, np_assembly *assembly, np_seen
         status = set_error(writer, assembly, request, err);
     if (!status)
         status = hop_row(writer, assembly, request, &hop, err);
-    if (!status && (request->first_span || request->cut.piece_count > 0))
+    if (!status && (request->first_span || has_pieces(&request->cut)))
         status = write_spans(writer, assembly, request, row, err);
     if (!status && request->first_header)
         status = write_headers(writer, assembly, request, row, err);
@@ -913,6 +970,14 @@ static np_status write_running(np_writer *writer, np_assembly *assembly, np_seen
 
 /* -------------------------------------------------------------------------------------------------------- transactions */
 
+/* Ids of a damaged or hostile file may be anything; one transaction never adds 2^32 rows. */
+#define NP_LAST_ID (INT64_MAX - UINT32_MAX)
+
+static int64_t next_id(int64_t last)
+{
+    return last < INT64_MAX ? last + 1 : last;
+}
+
 np_status np_writer_begin(np_writer *writer, np_error *err)
 {
     np_status status = run_statement(writer, S_BEGIN, err);
@@ -921,12 +986,15 @@ np_status np_writer_begin(np_writer *writer, np_error *err)
     sqlite3_stmt *s = writer->statement[S_IDS];
     const int rc = sqlite3_step(s);
     if (rc == SQLITE_ROW) {
-        writer->next_request = sqlite3_column_int64(s, 0) + 1;
-        writer->next_span = sqlite3_column_int64(s, 1) + 1;
+        writer->next_request = next_id(sqlite3_column_int64(s, 0));
+        writer->next_span = next_id(sqlite3_column_int64(s, 1));
     } else {
         status = np_db_fail(err, writer->db, rc, 1, "the last ids cannot be read");
     }
     (void)sqlite3_reset(s);
+    if (!status && (writer->next_request < 1 || writer->next_request > NP_LAST_ID))
+        status =
+            np_fail(err, NP_E_INPUT, "the ids of requests in the trace are used up or damaged");
     return status ? status : np_feed_begin(&writer->feed, writer->next_request, err);
 }
 
