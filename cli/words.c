@@ -22,6 +22,8 @@ static const struct word new_because_words[] = {
     {"options_differ", "the idle one was made with other options"     },
     {"proxy_differs",  "the idle one goes through another proxy"      },
     {"evicted",        "the idle one had been closed to make room"    },
+    {"lease_over",     "the lease of the idle one was over"           },
+    {"group_differs",  "the idle one belongs to another group"        },
     {"unknown",        "not known"                                    },
 };
 

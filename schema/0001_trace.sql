@@ -67,7 +67,7 @@ INSERT INTO code VALUES
  ('span_outcome',0,'ok'),('span_outcome',1,'failed'),('span_outcome',2,'timeout'),('span_outcome',3,'abandoned'),('span_outcome',4,'nodata'),
  ('span_outcome',5,'nxdomain'),('span_outcome',6,'refused'),('span_outcome',7,'unreachable'),('span_outcome',8,'skipped'),('span_outcome',9,'unfinished'),
  ('new_because',0,'unknown'),('new_because',1,'first'),('new_because',2,'forced'),('new_because',3,'all_busy'),('new_because',4,'peer_closed'),
- ('new_because',5,'dead_on_reuse'),('new_because',6,'too_old'),('new_because',7,'options_differ'),('new_because',8,'proxy_differs'),('new_because',9,'evicted'),
+ ('new_because',5,'dead_on_reuse'),('new_because',6,'too_old'),('new_because',7,'options_differ'),('new_because',8,'proxy_differs'),('new_because',9,'evicted'),('new_because',10,'lease_over'),('new_because',11,'group_differs'),
  ('source',0,'none'),('source',1,'call'),('source',2,'syscall'),('source',3,'kernel'),('source',4,'callback'),('source',5,'info'),('source',6,'text'),('source',7,'import');
 
 CREATE TABLE text (id INTEGER PRIMARY KEY, value TEXT NOT NULL) STRICT;

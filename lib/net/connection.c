@@ -43,6 +43,8 @@ static const struct close_meaning {
     [NP_CLOSE_DEAD_ON_REUSE] = {"found dead by the next request",    NP_NEW_DEAD_ON_REUSE},
     [NP_CLOSE_TIMEOUT] = {"timed out",                         NP_NEW_EVICTED      },
     [NP_CLOSE_SHUTDOWN] = {"context closed",                    NP_NEW_UNKNOWN      },
+    [NP_CLOSE_LEASE_OVER] = {"lease over",                        NP_NEW_LEASE_OVER   },
+    [NP_CLOSE_GOING_AWAY] = {"the server takes no more requests on it",    NP_NEW_PEER_CLOSED  },
 };
 
 /* --- opening --- */
@@ -146,7 +148,10 @@ static np_connection *connection_create(np_service_point *point)
     connection->engine = point->engine;
     connection->point = point;
     connection->fd = -1;
+    connection->stream_limit = point->stream_limit < point->careful_limit ? point->stream_limit
+                                                                          : point->careful_limit;
     np_list_init(&connection->easies);
+    np_list_init(&connection->transfers);
     connection->share = share_create();
     if (!connection->share) {
         free(connection);
@@ -169,6 +174,143 @@ static bool begin_dial(np_connection *connection, const np_transfer *transfer, u
     return connection->dial != NULL;
 }
 
+/* --- who uses it --- */
+
+static bool has_room(const np_connection *connection)
+{
+    return connection->ready && connection->protocol == 20 && !connection->doomed &&
+           !connection->single_use && connection->fd >= 0 && connection->stream_count > 0 &&
+           connection->stream_count < connection->stream_limit;
+}
+
+static void note_room(np_connection *connection)
+{
+    const bool room = has_room(connection);
+    if (room && !np_link_used(&connection->in_shared)) {
+        np_list_push_back(&connection->point->shared, &connection->in_shared);
+        np_service_point_changed(connection->point);
+    } else if (!room) {
+        np_list_remove(&connection->in_shared);
+    }
+}
+
+static void attach(np_connection *connection, np_transfer *transfer)
+{
+    np_list_push_back(&connection->transfers, &transfer->in_connection);
+    connection->transfer = np_item(connection->transfers.next, np_transfer, in_connection);
+    connection->stream_count++;
+    if (connection->stream_count > connection->stream_peak)
+        connection->stream_peak = connection->stream_count;
+    note_room(connection);
+}
+
+void np_connection_detach(np_connection *connection, np_transfer *transfer)
+{
+    np_list_remove(&transfer->in_connection);
+    connection->transfer = np_list_empty(&connection->transfers)
+                               ? NULL
+                               : np_item(connection->transfers.next, np_transfer, in_connection);
+    connection->sent_bytes += np_upload_sent_bytes(transfer);
+    connection->received_bytes += transfer->received_bytes;
+}
+
+/* Is nobody on it in libcurl's hands, but somebody waits for the program's body? */
+static bool is_held(const np_connection *connection)
+{
+    const np_link *all = &connection->transfers;
+    for (np_link *link = all->next; link != all; link = link->next) {
+        if (!np_item(link, np_transfer, in_connection)->upload.held)
+            return false;
+    }
+    return connection->transfer != NULL;
+}
+
+bool np_connection_is_paused(const np_connection *connection)
+{
+    const np_link *all = &connection->transfers;
+    for (np_link *link = all->next; link != all; link = link->next) {
+        if (!np_item(link, np_transfer, in_connection)->paused)
+            return false;
+    }
+    return connection->transfer != NULL;
+}
+
+void np_connection_offer(np_connection *connection, bool offers_h2, bool expected)
+{
+    connection->offers_h2 = offers_h2;
+    expected = expected && !connection->single_use;
+    if (expected == connection->expected)
+        return;
+    connection->expected = expected;
+    connection->point->setup_count += expected ? 1 : UINT32_MAX;
+    if (!expected)
+        connection->point->setup_changed = true;
+    np_service_point_changed(connection->point);
+}
+
+void np_connection_ready(np_connection *connection, uint64_t now_ns)
+{
+    np_service_point *point = connection->point;
+    connection->ready = true;
+    if (connection->protocol == 0)
+        connection->protocol = 11;
+    if (connection->offers_h2)
+        point->protocol = connection->protocol;
+    point->setup_lost = false;
+    np_tunnel_ready(connection->tunnel, now_ns);
+    np_loop_timer_cancel(connection->setup_timer);
+    connection->setup_timer = NULL;
+    np_connection_offer(connection, connection->offers_h2, false);
+    note_room(connection);
+    np_trace_connection_ready(connection, now_ns);
+}
+
+void np_connection_limit_streams(np_connection *connection, uint32_t limit)
+{
+    connection->stream_limit = limit > 0 ? limit : 1;
+    note_room(connection);
+}
+
+bool np_connection_is_over(const np_connection *connection, uint64_t now_ns)
+{
+    const int64_t lease_ns = connection->engine->options.connection_lease_ns;
+    return lease_ns > 0 && now_ns >= connection->connected_ns + (uint64_t)lease_ns;
+}
+
+void np_connection_doom(np_connection *connection, np_close_reason reason)
+{
+    if (connection->doomed)
+        return;
+    connection->doomed = true;
+    connection->doom = reason;
+    note_room(connection);
+}
+
+void np_connection_left(np_connection *connection, uint64_t now_ns)
+{
+    connection->stream_count--;
+    if (connection->fd < 0)
+        np_connection_doom(connection, NP_CLOSE_SERVER);
+    else if (connection->single_use)
+        np_connection_doom(connection, NP_CLOSE_FORCED);
+    else if (np_connection_is_over(connection, now_ns))
+        np_connection_doom(connection, NP_CLOSE_LEASE_OVER);
+    if (connection->stream_count > 0)
+        note_room(connection);
+    else if (connection->doomed)
+        np_connection_close(connection, connection->doom, now_ns);
+    else
+        np_connection_rest(connection, now_ns);
+}
+
+void np_connection_leave(np_connection *connection, np_transfer *transfer, uint64_t now_ns)
+{
+    np_connection_detach(connection, transfer);
+    np_connection_left(connection, now_ns);
+}
+
+/* --- opening, continued --- */
+
 np_connection *np_connection_open(np_transfer *transfer, np_new_because because, uint32_t unlike,
                                   uint64_t now_ns, const np_connection_handler *handler,
                                   np_error *err)
@@ -179,9 +321,11 @@ np_connection *np_connection_open(np_transfer *transfer, np_new_because because,
         (void)np_fail(err, NP_E_NO_MEMORY, "no memory for a connection");
         return NULL;
     }
-    connection->transfer = transfer;
+    attach(connection, transfer);
     connection->handler = handler;
-    connection->single_use = transfer->spec.reuse != NP_REUSE_ANY;
+    connection->single_use =
+        transfer->spec.reuse != NP_REUSE_ANY || point->engine->options.connection_lease_ns < 0;
+    np_connection_offer(connection, transfer->wants_h2, transfer->wants_h2);
     np_list_push_back(&point->connections, &connection->in_point);
     point->connection_count++;
     np_trace_connection_open(connection, transfer, because, unlike, now_ns);
@@ -229,19 +373,19 @@ static void on_ready(int fd, unsigned ready, uint64_t now_ns, void *user)
 {
     np_connection *connection = user;
     np_engine *engine = connection->engine;
-    const np_transfer *transfer = connection->transfer;
     np_close_reason reason;
     if (connection->state == NP_CONNECTION_IDLE) {
         if (np_connection_is_lost(connection, ready, &reason))
             np_connection_close(connection, reason, now_ns);
         return;
     }
-    if (transfer && transfer->upload.held) {
+    if (is_held(connection)) {
         np_upload_look_at_held(connection, ready, now_ns);
         return;
     }
     /* Whoever takes it next will see; a request whose answer is not taken may go on sending. */
-    if (!connection->handed_over || (transfer && transfer->paused && !(ready & NP_LOOP_WRITE)))
+    if (!connection->handed_over ||
+        (np_connection_is_paused(connection) && !(ready & NP_LOOP_WRITE)))
         return;
     int events = 0;
     if (ready & NP_LOOP_READ)
@@ -259,10 +403,33 @@ static void on_ready(int fd, unsigned ready, uint64_t now_ns, void *user)
 
 /* --- idle and back --- */
 
-static uint64_t idle_limit(const np_connection *connection)
+/* When an idle connection is closed for its age: the earlier of two limits, and which one. */
+static uint64_t end_of_rest(const np_connection *connection, np_close_reason *reason)
 {
-    const uint64_t limit = (uint64_t)connection->engine->options.max_idle_time_ns;
-    return !connection->handed_over && limit > RAW_IDLE_MAX_NS ? RAW_IDLE_MAX_NS : limit;
+    const np_engine_options *options = &connection->engine->options;
+    uint64_t end_ns = UINT64_MAX;
+    *reason = NP_CLOSE_TOO_OLD;
+    if (options->max_idle_time_ns > 0)
+        end_ns = connection->idle_since_ns + (uint64_t)options->max_idle_time_ns;
+    if (!connection->handed_over && end_ns > connection->idle_since_ns + RAW_IDLE_MAX_NS)
+        end_ns = connection->idle_since_ns + RAW_IDLE_MAX_NS;
+    if (options->connection_lease_ns > 0 &&
+        connection->connected_ns + (uint64_t)options->connection_lease_ns < end_ns) {
+        end_ns = connection->connected_ns + (uint64_t)options->connection_lease_ns;
+        *reason = NP_CLOSE_LEASE_OVER;
+    }
+    return end_ns;
+}
+
+static void on_idle_timer(uint64_t now_ns, void *user);
+
+static void start_idle_timer(np_connection *connection)
+{
+    np_close_reason reason;
+    const uint64_t end_ns = end_of_rest(connection, &reason);
+    if (end_ns != UINT64_MAX)
+        connection->idle_timer =
+            np_loop_timer_start(connection->engine->loop, end_ns, on_idle_timer, connection);
 }
 
 /* One timer a connection, not one a pause: it looks whether the time is really over, and if not,
@@ -274,19 +441,23 @@ static void on_idle_timer(uint64_t now_ns, void *user)
     connection->idle_timer = NULL;
     if (connection->state != NP_CONNECTION_IDLE)
         return; /* np_connection_rest sets it again */
-    const uint64_t over_ns = connection->idle_since_ns + idle_limit(connection);
-    if (over_ns <= now_ns)
-        np_connection_close(connection, NP_CLOSE_TOO_OLD, now_ns);
+    np_close_reason reason;
+    if (end_of_rest(connection, &reason) <= now_ns)
+        np_connection_close(connection, reason, now_ns);
     else
-        connection->idle_timer =
-            np_loop_timer_start(connection->engine->loop, over_ns, on_idle_timer, connection);
+        start_idle_timer(connection);
 }
 
 void np_connection_reserve(np_connection *connection, np_transfer *transfer)
 {
     np_list_remove(&connection->in_idle);
     connection->state = NP_CONNECTION_RESERVED;
-    connection->transfer = transfer;
+    attach(connection, transfer);
+    np_connection_renew(connection);
+}
+
+void np_connection_renew(np_connection *connection)
+{
     np_loop_watch_change(connection->watch, NP_LOOP_READ);
     /* Set up for another request, which left it: what is still to be done has its own time limit.
      */
@@ -294,11 +465,17 @@ void np_connection_reserve(np_connection *connection, np_transfer *transfer)
         start_setup_timer(connection, np_loop_now(connection->engine->loop)); /* NULL: no limit */
 }
 
+void np_connection_share(np_connection *connection, np_transfer *transfer)
+{
+    attach(connection, transfer);
+}
+
 void np_connection_rest(np_connection *connection, uint64_t now_ns)
 {
     np_service_point *point = connection->point;
-    connection->transfer = NULL;
     connection->state = NP_CONNECTION_IDLE;
+    note_room(connection);
+    np_connection_offer(connection, connection->offers_h2, false);
     connection->idle_since_ns = now_ns;
     np_loop_timer_cancel(connection->setup_timer); /* nobody waits for it */
     connection->setup_timer = NULL;
@@ -306,14 +483,14 @@ void np_connection_rest(np_connection *connection, uint64_t now_ns)
     np_list_push_front(&point->idle, &connection->in_idle);
     np_loop_watch_change(connection->watch, NP_LOOP_READ);
     if (!connection->idle_timer)
-        connection->idle_timer = np_loop_timer_start(
-            connection->engine->loop, now_ns + idle_limit(connection), on_idle_timer, connection);
+        start_idle_timer(connection);
     np_service_point_changed(point);
 }
 
 void np_connection_disown(np_connection *connection, uint64_t now_ns)
 {
-    connection->transfer = NULL;
+    np_connection_detach(connection, connection->transfer);
+    connection->stream_count--;
     /* Whoever takes it finds TCP set up: over TLS it still causes a part of the set-up, otherwise
      * it only uses it. */
     connection->uses = connection->point->tls || np_tunnel_has_phase(connection->point) ? 0 : 1;
@@ -359,8 +536,12 @@ void np_connection_close(np_connection *connection, np_close_reason reason, uint
     np_loop_timer_cancel(connection->idle_timer);
     np_trace_connection_close(connection, now_ns, closings[reason].text);
     np_list_remove(&connection->in_idle);
+    np_list_remove(&connection->in_shared);
     np_list_remove(&connection->in_point);
     point->connection_count--;
+    if (connection->expected && reason != NP_CLOSE_ABORTED)
+        point->setup_lost = true;
+    np_connection_offer(connection, false, false);
     if (connection->ready && !connection->single_use)
         point->last_loss = closings[reason].successor ? closings[reason].successor : NP_NEW_EVICTED;
     np_service_point_changed(point);

@@ -13,8 +13,32 @@ np_connection *np_connection_open(np_transfer *transfer, np_new_because because,
 
 /* Takes an idle connection out of the idle ones for a transfer: nobody else gets it. */
 void np_connection_reserve(np_connection *connection, np_transfer *transfer);
-/* Nobody uses it any more: it waits for the next request, watched. */
+/* Its user goes on after it was held: the time limit of the set-up begins again. */
+void np_connection_renew(np_connection *connection);
+/* One more stream on an HTTP/2 connection that is in use and has room. */
+void np_connection_share(np_connection *connection, np_transfer *transfer);
+/* TCP stands and nobody uses it: it waits for the next request, watched. */
 void np_connection_rest(np_connection *connection, uint64_t now_ns);
+
+/* Takes no more requests; when the last one has left it is closed for `reason`. */
+void np_connection_doom(np_connection *connection, np_close_reason reason);
+/* A transfer is done with it, in whatever way, and its handle is out of the multi handle: the last
+ * one closes what is doomed, gone or over, and lets anything else rest. */
+void np_connection_leave(np_connection *connection, np_transfer *transfer, uint64_t now_ns);
+/* The same in two steps, where the handle has to stay in the multi handle for a while. */
+void np_connection_detach(np_connection *connection, np_transfer *transfer);
+void np_connection_left(np_connection *connection, uint64_t now_ns);
+
+/* The set-up is over: what protocol is spoken is known. From inside libcurl. */
+void np_connection_ready(np_connection *connection, uint64_t now_ns);
+/* Whether HTTP/2 is offered is decided by who sets it up; `expected`: others may wait for it. */
+void np_connection_offer(np_connection *connection, bool offers_h2, bool expected);
+/* The server does not take more than `limit` streams at once. */
+void np_connection_limit_streams(np_connection *connection, uint32_t limit);
+/* Its lease is over: it takes no more requests. */
+bool np_connection_is_over(const np_connection *connection, uint64_t now_ns);
+/* Nobody on it takes data: input must stay unread. */
+bool np_connection_is_paused(const np_connection *connection);
 /* Nobody waits for its set-up any more: it goes on alone and comes to rest when TCP stands. */
 void np_connection_disown(np_connection *connection, uint64_t now_ns);
 /* Nobody uses it and it has become readable: is that its end, and why? */

@@ -23,6 +23,7 @@
  */
 #include "curl_events.h"
 
+#include "connection.h"
 #include "round.h"
 #include "tls_events.h"
 #include "transfer_trace.h"
@@ -138,13 +139,8 @@ static int on_prereq(void *user, char *remote_ip, char *local_ip, int remote_por
     transfer->stage = NP_STAGE_SEND;
     connection->state = NP_CONNECTION_BUSY;
     connection->requests++;
-    if (!connection->ready) {
-        np_tunnel_ready(connection->tunnel, now_ns);
-        connection->ready = true;
-        np_loop_timer_cancel(connection->setup_timer);
-        connection->setup_timer = NULL;
-        np_trace_connection_ready(connection, now_ns);
-    }
+    if (!connection->ready)
+        np_connection_ready(connection, now_ns);
     np_trace_connection_use(transfer, now_ns);
     if (!transfer->upload.send_open)
         np_emit_phase_begin(transfer->engine->producer, now_ns, transfer->number, NP_PHASE_SEND,

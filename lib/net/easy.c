@@ -56,7 +56,8 @@ static bool set_common(np_easy *easy)
     CURL *h = easy->handle;
     const np_engine_options *options = &easy->point->engine->options;
     /* Above our own limit: our timer decides. */
-    const long max_age_s = (long)(options->max_idle_time_ns / NP_NS_PER_S) + 3600;
+    const int64_t idle_ns = options->max_idle_time_ns;
+    const long max_age_s = idle_ns > 0 ? (long)(idle_ns / NP_NS_PER_S) + 3600 : INT32_MAX;
     CURLcode rc = CURLE_OK;
 #define SET(option, value) rc = rc ? rc : curl_easy_setopt(h, option, value)
     SET(CURLOPT_NOSIGNAL, 1L);
@@ -327,8 +328,10 @@ static CURLcode set_progress(np_easy *easy, bool progress)
 
 static CURLcode set_version(np_easy *easy, const np_transfer_spec *spec)
 {
-    const long version =
-        spec->version == 10 ? (long)CURL_HTTP_VERSION_1_0 : (long)CURL_HTTP_VERSION_1_1;
+    const long version = spec->version == 10 ? (long)CURL_HTTP_VERSION_1_0
+                         : spec->version == 20 && easy->point->tls
+                             ? (long)CURL_HTTP_VERSION_2TLS
+                             : (long)CURL_HTTP_VERSION_1_1;
     if (version == easy->version)
         return CURLE_OK;
     easy->version = version;
@@ -375,7 +378,7 @@ static CURLcode set_all(np_easy *easy, const np_transfer_spec *spec, np_connecti
     rc = rc ? rc : set_version(easy, spec);
     rc = rc ? rc : set_verbose(easy, spec, connection);
     rc = rc ? rc : np_tunnel_prepare(easy, connection);
-    rc = rc ? rc : set_progress(easy, !connection->ready);
+    rc = rc ? rc : set_progress(easy, !connection->ready || connection->protocol == 20);
     rc = rc ? rc : set_decode(easy, spec->decode);
     return rc ? rc : set_cold(easy, spec->reuse == NP_REUSE_COLD);
 }

@@ -64,7 +64,7 @@ static np_status take_options(np_engine *engine, const np_engine_options *option
     own->connect_timeout_ns =
         options->connect_timeout_ns > 0 ? options->connect_timeout_ns : DEFAULT_CONNECT_TIMEOUT_NS;
     own->max_idle_time_ns =
-        options->max_idle_time_ns > 0 ? options->max_idle_time_ns : DEFAULT_MAX_IDLE_NS;
+        options->max_idle_time_ns != 0 ? options->max_idle_time_ns : DEFAULT_MAX_IDLE_NS;
     own->header_limit_bytes =
         options->header_limit_bytes ? options->header_limit_bytes : DEFAULT_HEADER_LIMIT;
     own->proxy_connect_timeout_ns = options->proxy_connect_timeout_ns > 0

@@ -2,9 +2,12 @@
  * What the files of the engine share: the engine, service points, connections, easy handles,
  * transfers. Floor 2; loop thread only.
  *
- *   engine ──► service points (scheme, host, port, proxy) ──► connections: a libcurl share of one
- * each │ queue of transfers                        ▲ used by one transfer at a time (HTTP/1.1) └─
- * easy handles at rest (last in, first out: TLS sessions live in them on libcurl 7.88)
+ *   engine ──► service points (scheme, host, port, proxy, group)
+ *                ├─ connections: a libcurl share of one each, used by one transfer at a time
+ *                │    (HTTP/1.x) or by several (HTTP/2: one a stream)
+ *                ├─ queue of transfers
+ *                └─ easy handles at rest (last in, first out: TLS sessions live in them on
+ *                     libcurl 7.88)
  *
  * - Nothing but the socket call-backs changes while libcurl is on the stack (engine->inside_curl):
  * what is to be closed, removed or started waits in a list until the turn's end. So no function of
@@ -64,6 +67,7 @@ typedef struct np_pool_key {
     const char *proxy; /* kind, user, password, host, port (transfer_route.c); NULL: direct */
     const np_proxy_entry *via; /* the proxy; not compared, `proxy` says all of it */
     np_proxy_list *via_list;   /* where `via` is in */
+    const char *group;         /* connection group; NULL: the common one */
 } np_pool_key;
 
 struct np_service_point {
@@ -82,7 +86,16 @@ struct np_service_point {
     np_link connections;       /* all of them */
     np_link idle;              /* most recently used first */
     np_link arriving;          /* transfers nobody has looked at */
-    np_link waiting;           /* transfers that wait for a connection */
+    np_link waiting;           /* transfers that wait for a connection, first come first */
+    np_link awaiting;          /* transfers that wait for the protocol of a set-up */
+    uint32_t awaiting_count;
+    np_link shared;            /* HTTP/2 connections in use that take one more stream */
+    uint32_t setup_count;      /* connections being set up that offer HTTP/2 and may be shared */
+    int protocol;              /* that ALPN chose where HTTP/2 was offered: 11, 20; 0: not known */
+    bool setup_lost;           /* the last set-up failed: nobody waits for the next one */
+    bool setup_changed;        /* awaiting transfers are to be looked at again */
+    uint32_t stream_limit;     /* that a new HTTP/2 connection starts with */
+    uint32_t careful_limit;    /* the same, after one was closed with requests on it */
     np_link opening;           /* transfers whose own connect is under way */
     np_link changed;           /* in engine->changed */
     np_easy *free_easies;      /* last in, first out */
@@ -113,7 +126,9 @@ typedef enum np_close_reason {
     NP_CLOSE_FAILED,
     NP_CLOSE_DEAD_ON_REUSE,
     NP_CLOSE_TIMEOUT,
-    NP_CLOSE_SHUTDOWN
+    NP_CLOSE_SHUTDOWN,
+    NP_CLOSE_LEASE_OVER,
+    NP_CLOSE_GOING_AWAY
 } np_close_reason;
 
 /* Who opened a connection is told, on the loop and never from inside np_connection_open: the dialer
@@ -133,16 +148,24 @@ struct np_connection {
     int fd; /* -1: none, or closed */
     bool handed_over, second_connect, ready, tls_begun, tls_done;
     bool single_use; /* closed after its first request */
-    bool
-        doomed; /* to be closed for `doom` when its handle has been taken out of the multi handle */
+    bool doomed;     /* takes no more requests, and is closed for `doom` when the last has left */
     np_close_reason doom;
+    bool offers_h2; /* to the server, by ALPN */
+    bool expected;  /* counted in point->setup_count */
+    int protocol;   /* 11, 20; 0: not known yet */
     uint16_t local_port;
     np_loop_watch *watch;
     np_dial *dial;
     np_tunnel *tunnel; /* NULL: direct */
     const np_connection_handler *handler;
-    np_transfer *transfer; /* who uses it, or waits for it; NULL: nobody */
-    np_link in_point, in_idle;
+    np_link transfers;     /* who uses it, or waits for it to be connected */
+    np_transfer *transfer; /* the first of them: over HTTP/1.x the only one; NULL: nobody */
+    /* Handles of ours in the multi handle, those included that their transfers have left. */
+    uint32_t stream_count, stream_limit;
+    uint32_t stream_peak, refused_count; /* streams at once so far; refused by the server */
+    uint32_t served_count;               /* complete responses */
+    bool broken; /* what one request brought down, others lost */
+    np_link in_point, in_idle, in_shared;
     np_link easies;             /* handles whose share is ours */
     np_loop_timer *setup_timer; /* connect_timeout */
     np_loop_timer *idle_timer;  /* looks at idle_since_ns when it fires */
@@ -229,6 +252,8 @@ struct np_transfer {
     np_service_point *point;
     np_transfer *next_free;
     np_link in_queue; /* of the service point */
+    np_link in_connection;
+    bool is_awaiting; /* it is in point->awaiting */
     np_link in_resumed;
     unsigned to_do; /* NP_GO_*, while in_resumed */
     np_transfer_spec spec;
@@ -240,8 +265,10 @@ struct np_transfer {
     np_stage stage;
     np_connection *connection; /* the one it uses, or whose connect it waits for */
     np_easy *easy;
+    bool wants_h2;    /* HTTP/2 is to be offered */
     bool must_be_new; /* only a connection that was opened for it will do */
-    bool retried;     /* RS-5 has been used up */
+    uint32_t newer_than; /* only a connection with a higher number will do */
+    uint8_t retries;  /* RS-5 */
     bool reused;      /* the connection had been used before */
     bool no_socket;   /* libcurl asked for a socket and none was prepared */
     bool prereq_seen;
@@ -261,7 +288,8 @@ struct np_transfer {
     uint64_t end_ns;      /* where the hop ended in the trace */
     np_loop_timer *deadline_timer, *drain_timer;
     uint64_t drain_left_bytes;
-    uint32_t slot_span;
+    uint32_t wait_span; /* for a connection or a slot */
+    np_span_kind wait_kind;
     np_pauses receive_pauses, send_pauses;
     np_upload upload;
     struct {

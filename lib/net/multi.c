@@ -10,6 +10,7 @@
  */
 #include "multi.h"
 
+#include "connection.h"
 #include "curl_events.h"
 
 #include "fail.h"
@@ -42,7 +43,9 @@ static int on_socket(CURL *handle, curl_socket_t fd, int what, void *user, void 
     if (!connection || !connection->watch)
         return 0;
     np_transfer *transfer = connection->transfer;
-    if (transfer && transfer->easy && transfer->easy->handle == handle)
+    /* Of several streams nobody knows whose step it was. */
+    if (transfer && connection->protocol != 20 && transfer->easy &&
+        transfer->easy->handle == handle)
         np_curl_events_step(transfer, what);
     unsigned interest = 0;
     switch (what) {
@@ -56,7 +59,7 @@ static int on_socket(CURL *handle, curl_socket_t fd, int what, void *user, void 
         interest = NP_LOOP_READ | NP_LOOP_WRITE;
         break;
     default:
-        interest = transfer && transfer->paused ? 0 : NP_LOOP_READ;
+        interest = np_connection_is_paused(connection) ? 0 : NP_LOOP_READ;
         break;
     }
     np_loop_watch_change(connection->watch, interest);

@@ -1,5 +1,5 @@
 /*
- * Service points in a hash table by (scheme, host, port, proxy). Floor 2; loop thread only.
+ * Service points in a hash table by (scheme, host, port, proxy, group). Floor 2; loop thread only.
  *
  * TLS sessions and names lie in their handles, so a point outlives its connections; a program that
  * goes through many hosts must not keep all of them. Beyond POINTS_KEPT those that nothing uses go,
@@ -15,7 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEFAULT_LIMIT = 2, LOOKED_AT_A_TURN = 16 };
+enum {
+    DEFAULT_LIMIT = 2,
+    LOOKED_AT_A_TURN = 16,
+    FIRST_STREAM_LIMIT = 100 /* what libcurl assumes until the server has said its own */
+};
 
 static uint32_t hash_text(uint32_t hash, const char *text)
 {
@@ -24,6 +28,7 @@ static uint32_t hash_text(uint32_t hash, const char *text)
     return hash;
 }
 
+/* The group is left out: the groups of an origin lie in one bucket. */
 static uint32_t hash_key(const np_pool_key *key)
 {
     return hash_text(hash_text(hash_text(2166136261u ^ key->port, key->host), key->scheme),
@@ -35,10 +40,15 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-static bool same_key(const np_pool_key *a, const np_pool_key *b)
+static bool same_but_group(const np_pool_key *a, const np_pool_key *b)
 {
     return a->port == b->port && strcmp(a->host, b->host) == 0 &&
            strcmp(a->scheme, b->scheme) == 0 && same_text(a->proxy, b->proxy);
+}
+
+static bool same_key(const np_pool_key *a, const np_pool_key *b)
+{
+    return same_but_group(a, b) && same_text(a->group, b->group);
 }
 
 static bool is_literal(const char *host)
@@ -80,14 +90,16 @@ static np_service_point *service_point_create(np_engine *engine, const np_pool_k
     np_list_init(&point->arriving);
     np_list_init(&point->waiting);
     np_list_init(&point->opening);
+    np_list_init(&point->awaiting);
+    np_list_init(&point->shared);
+    point->stream_limit = point->careful_limit = FIRST_STREAM_LIMIT;
     point->engine = engine;
     point->hash = hash;
-    point->key = (np_pool_key){strdup(key->scheme),
-                               strdup(key->host),
-                               key->port,
-                               key->proxy ? strdup(key->proxy) : NULL,
-                               NULL,
-                               NULL};
+    point->key = (np_pool_key){.scheme = strdup(key->scheme),
+                               .host = strdup(key->host),
+                               .port = key->port,
+                               .proxy = key->proxy ? strdup(key->proxy) : NULL,
+                               .group = key->group ? strdup(key->group) : NULL};
     if (key->via) {
         point->proxy = key->via;
         point->proxy_list = np_proxy_list_retain(key->via_list);
@@ -99,7 +111,7 @@ static np_service_point *service_point_create(np_engine *engine, const np_pool_k
     if (length < 0)
         point->origin = NULL;
     if (!point->key.scheme || !point->key.host || (key->proxy && !point->key.proxy) ||
-        !point->origin) {
+        (key->group && !point->key.group) || !point->origin) {
         np_service_point_free(point);
         return NULL;
     }
@@ -130,12 +142,24 @@ np_service_point *np_service_point_get(np_engine *engine, const np_pool_key *key
     return point;
 }
 
+np_connection *np_service_point_idle_of_other_group(const np_service_point *point)
+{
+    np_service_point *other = point->engine->points[point->hash % POINT_BUCKETS];
+    for (; other; other = other->next_in_bucket) {
+        if (other != point && other->hash == point->hash &&
+            same_but_group(&other->key, &point->key) && !np_list_empty(&other->idle))
+            return np_item(other->idle.next, np_connection, in_idle);
+    }
+    return NULL;
+}
+
 /* A handle outside of free_easies belongs to a transfer with a connection, or waits in
  * engine->retired. */
 static bool in_use(const np_service_point *point)
 {
     return !np_list_empty(&point->connections) || !np_list_empty(&point->arriving) ||
-           !np_list_empty(&point->waiting) || !np_list_empty(&point->opening);
+           !np_list_empty(&point->waiting) || !np_list_empty(&point->awaiting) ||
+           !np_list_empty(&point->opening);
 }
 
 static void take_out(np_service_point *point)
@@ -178,6 +202,7 @@ void np_service_point_free(np_service_point *point)
     free((char *)(uintptr_t)point->key.host);
     free((char *)(uintptr_t)point->key.proxy);
     np_proxy_list_release(point->proxy_list);
+    free((char *)(uintptr_t)point->key.group);
     free(point->origin);
     free(point);
 }

@@ -119,6 +119,14 @@ static void on_done(np_connection *connection, SSL *ssl)
     });
 }
 
+static void note_protocol(np_connection *connection, const SSL *ssl)
+{
+    const unsigned char *alpn = NULL;
+    unsigned length = 0;
+    SSL_get0_alpn_selected(ssl, &alpn, &length);
+    connection->protocol = length == 2 && memcmp(alpn, "h2", 2) == 0 ? 20 : 11;
+}
+
 static void on_info(const SSL *ssl, int where, int result)
 {
     const bool lost = (where & SSL_CB_CONNECT_EXIT) == SSL_CB_CONNECT_EXIT && result <= 0;
@@ -127,6 +135,8 @@ static void on_info(const SSL *ssl, int where, int result)
     np_connection *connection = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), context_index);
     if (!connection)
         return;
+    if (where & SSL_CB_HANDSHAKE_DONE)
+        note_protocol(connection, ssl);
     if (lost)
         connection->verify_result = SSL_get_verify_result(ssl);
     else if (!connection->engine->producer)

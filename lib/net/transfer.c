@@ -34,6 +34,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { RETRIES_MAX = 8 };
+
 /* --- memory --- */
 
 /* Everything but the buffers is as new; they are kept from one use to the next. */
@@ -98,9 +100,9 @@ static void trace_end(np_transfer *transfer, const np_error *failure, uint64_t n
     transfer->end_ns = !failure && transfer->last_ns ? transfer->last_ns : now_ns;
     if (!producer)
         return;
-    np_emit_span_end(producer, now_ns, transfer->number, transfer->slot_span, NP_SPAN_ABANDONED,
+    np_emit_span_end(producer, now_ns, transfer->number, transfer->wait_span, NP_SPAN_ABANDONED,
                      NULL);
-    transfer->slot_span = 0;
+    transfer->wait_span = 0;
     np_upload_end(transfer, now_ns);
     np_trace_pauses_end(transfer, NP_PHASE_RECEIVE, now_ns);
     if (failure && transfer->connection && !transfer->connection->ready)
@@ -136,10 +138,18 @@ void np_transfer_fail(np_transfer *transfer, const np_error *failure, uint64_t n
 
 /* --- what becomes of the handle and the connection --- */
 
-static void count_bytes(const np_transfer *transfer, np_connection *connection)
+/* Is the connection good for others when this request has been given up? Of HTTP/2 only the stream
+ * ends; anything else would read what was meant for us. */
+static bool ends_alone(const np_connection *connection)
 {
-    connection->sent_bytes += np_upload_sent_bytes(transfer);
-    connection->received_bytes += transfer->received_bytes;
+    return connection->ready && connection->protocol == 20;
+}
+
+static void leave_connection(np_transfer *transfer, uint64_t now_ns)
+{
+    np_connection *connection = transfer->connection;
+    transfer->connection = NULL;
+    np_connection_leave(connection, transfer, now_ns);
 }
 
 /* What a decoder was given; body() has counted what it gave. */
@@ -153,11 +163,16 @@ static void count_wire_bytes(np_transfer *transfer)
 
 static void drop_connection(np_transfer *transfer, np_close_reason reason, uint64_t now_ns)
 {
-    np_connection *connection = transfer->connection;
-    transfer->connection = NULL;
-    connection->transfer = NULL;
-    count_bytes(transfer, connection);
-    np_connection_close(connection, reason, now_ns);
+    np_connection_doom(transfer->connection, reason);
+    leave_connection(transfer, now_ns);
+}
+
+/* What the request did is over, whatever became of its answer. */
+static void give_up_connection(np_transfer *transfer, np_close_reason reason, uint64_t now_ns)
+{
+    if (transfer->connection->fd < 0 || !ends_alone(transfer->connection))
+        np_connection_doom(transfer->connection, reason);
+    leave_connection(transfer, now_ns);
 }
 
 /* Of a transfer that libcurl has: takes the handle out and closes the connection, now or at the
@@ -170,17 +185,16 @@ static void tear_out(np_transfer *transfer, np_close_reason reason, uint64_t now
     transfer->easy = NULL;
     easy->transfer = NULL;
     if (engine->inside_curl) {
-        connection->doomed = true;
-        count_bytes(transfer, connection);
-        connection->doom = reason;
-        connection->transfer = NULL;
+        if (!ends_alone(connection))
+            np_connection_doom(connection, reason);
+        np_connection_detach(connection, transfer);
         transfer->connection = NULL;
         np_list_push_back(&engine->retired, &easy->in_retired);
         return;
     }
     np_multi_remove(engine, easy);
     np_easy_rest(easy);
-    drop_connection(transfer, reason, now_ns);
+    give_up_connection(transfer, reason, now_ns);
 }
 
 bool np_transfers_retire(np_engine *engine)
@@ -193,25 +207,9 @@ bool np_transfers_retire(np_engine *engine)
         any = true;
         np_multi_remove(engine, easy);
         np_easy_rest(easy);
-        if (connection && connection->doomed)
-            np_connection_close(connection, connection->doom, np_loop_now(engine->loop));
+        np_connection_left(connection, np_loop_now(engine->loop));
     }
     return any;
-}
-
-/* After a complete response. */
-static void release_connection(np_transfer *transfer, uint64_t now_ns)
-{
-    np_connection *connection = transfer->connection;
-    if (connection->fd < 0) {
-        drop_connection(transfer, NP_CLOSE_SERVER, now_ns);
-    } else if (connection->single_use || transfer->spec.close_after) {
-        drop_connection(transfer, NP_CLOSE_FORCED, now_ns);
-    } else {
-        transfer->connection = NULL;
-        count_bytes(transfer, connection);
-        np_connection_rest(connection, now_ns);
-    }
 }
 
 /* --- libcurl has finished --- */
@@ -222,19 +220,68 @@ static bool is_lost_code(CURLcode code)
            code == CURLE_SEND_FAIL_REWIND; /* it was lost, and libcurl wanted to begin again */
 }
 
-/* RS-5: may it go on with a new connection? */
+static bool wanted_socket(const np_transfer *transfer, CURLcode code)
+{
+    return code == CURLE_COULDNT_CONNECT && transfer->no_socket;
+}
+
+/* The server refused the stream without having looked at it: libcurl would send it again on a
+ * connection of its own. */
+static bool is_refused(const np_transfer *transfer, CURLcode code)
+{
+    return wanted_socket(transfer, code) && transfer->prereq_seen &&
+           transfer->connection->protocol == 20 && transfer->connection->fd >= 0;
+}
+
+static bool is_idempotent(const char *method) /* RFC 9110 section 9.2.2 */
+{
+    static const char *const names[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(method, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * RS-5: may it go on with a new connection? Once; over HTTP/2 more often: a server that goes away
+ * (GOAWAY) loses whatever was under way, and libcurl 7.88 does not tell which of these streams it
+ * has not looked at.
+ */
 static bool may_retry(np_transfer *transfer, CURLcode code)
 {
-    if (!transfer->reused || transfer->answered || transfer->retried || transfer->abort_pending)
+    if (transfer->answered || transfer->abort_pending)
         return false;
-    const bool lost = is_lost_code(code) || (code == CURLE_COULDNT_CONNECT && transfer->no_socket);
-    return lost && np_upload_may_retry(transfer);
+    if (wanted_socket(transfer, code) && !transfer->prereq_seen)
+        return transfer->reused; /* nothing was sent */
+    const bool refused = is_refused(transfer, code);
+    const bool lost = is_lost_code(code) || wanted_socket(transfer, code);
+    if (!refused && !(transfer->reused && lost))
+        return false;
+    if (transfer->retries > 0 &&
+        (transfer->connection->protocol != 20 || transfer->retries >= RETRIES_MAX ||
+         (!refused && !is_idempotent(transfer->spec.method))))
+        return false;
+    return np_upload_may_retry(transfer);
+}
+
+/* libcurl knows that the connection takes no more streams, and nothing was sent. */
+static bool is_full(const np_transfer *transfer, CURLcode code)
+{
+    const np_connection *connection = transfer->connection;
+    return wanted_socket(transfer, code) && !transfer->prereq_seen && !transfer->abort_pending &&
+           connection->protocol == 20 && connection->fd >= 0 && connection->stream_count > 1;
+}
+
+/* Does this end what others have on the connection, too? */
+static bool breaks_connection(const np_transfer *transfer, CURLcode code)
+{
+    return is_lost_code(code) || code == CURLE_HTTP2 || wanted_socket(transfer, code) ||
+           transfer->connection->fd < 0;
 }
 
 static void reset_for_retry(np_transfer *transfer)
 {
-    transfer->must_be_new = true;
-    transfer->new_because = NP_NEW_DEAD_ON_REUSE;
     transfer->stage = NP_STAGE_QUEUE;
     transfer->left_connect = transfer->dns_cached = false;
     transfer->reused = transfer->no_socket = transfer->prereq_seen = false;
@@ -252,18 +299,81 @@ static void begin_retry_hop(np_transfer *transfer, CURLcode code, uint64_t now_n
 {
     np_error failure;
     (void)np_fail_web(&failure, NP_WEB_KEEP_ALIVE_FAILURE, "curl", code, transfer->easy->error,
-                      "the server closed the connection it had kept open; sent again on a new one");
+                      transfer->connection->protocol != 20
+                          ? "the server closed the connection it had kept open; sent again on a "
+                            "new one"
+                      : is_refused(transfer, code)
+                          ? "the server refused the stream; sent again on another connection"
+                          : "the server closed the shared connection; sent again on another one");
     trace_end(transfer, &failure, now_ns);
     if (transfer->hop_of == 0)
         transfer->hop_of = transfer->number;
     transfer->hop++;
     transfer->hop_reason = NP_HOP_RETRY;
-    transfer->retried = true;
     np_trace_request_begin(transfer, now_ns, NP_SOURCE_CALL);
+}
+
+/* Of an HTTP/2 connection many are lost at once: they need not all have one of their own. */
+static void choose_another(np_transfer *transfer)
+{
+    if (transfer->connection->protocol == 20) {
+        transfer->newer_than = transfer->connection->number;
+    } else {
+        transfer->must_be_new = true;
+        transfer->new_because = NP_NEW_DEAD_ON_REUSE;
+    }
+}
+
+/* What is known of the server's limit: so many at once were too many by the refused ones. */
+static void note_refusal(np_connection *connection)
+{
+    connection->refused_count++;
+    const uint32_t taken = connection->stream_peak > connection->refused_count
+                               ? connection->stream_peak - connection->refused_count
+                               : 1;
+    if (taken < connection->point->stream_limit)
+        connection->point->stream_limit = taken;
+    np_connection_doom(connection, NP_CLOSE_GOING_AWAY);
+}
+
+/* A server that goes away after so many requests does it again: more of them at once would be
+ * lost again. Where it turns out to serve many, the caution is dropped step by step. */
+static void note_loss(np_connection *connection)
+{
+    connection->point->careful_limit = connection->served_count > 0 ? connection->served_count : 1;
+}
+
+static void note_served(np_connection *connection)
+{
+    np_service_point *point = connection->point;
+    connection->served_count++;
+    if (connection->served_count >= 4 * point->careful_limit &&
+        point->careful_limit < point->stream_limit) {
+        point->careful_limit *= 2;
+        if (2 * connection->stream_limit <= point->stream_limit)
+            np_connection_limit_streams(connection, 2 * connection->stream_limit);
+    }
+}
+
+/* Back to the front of the queue. */
+static void try_later(np_transfer *transfer, uint64_t now_ns)
+{
+    np_connection_limit_streams(transfer->connection, transfer->connection->stream_count - 1);
+    np_emit_phase_begin(transfer->engine->producer, now_ns, transfer->number, NP_PHASE_QUEUE,
+                        NP_SOURCE_CALL);
+    np_easy_rest(transfer->easy);
+    transfer->easy = NULL;
+    leave_connection(transfer, now_ns);
+    reset_for_retry(transfer);
 }
 
 static void retry(np_transfer *transfer, CURLcode code, uint64_t now_ns)
 {
+    if (is_refused(transfer, code))
+        note_refusal(transfer->connection);
+    else if (transfer->connection->protocol == 20 && transfer->prereq_seen)
+        note_loss(transfer->connection);
+    transfer->retries += transfer->prereq_seen;
     if (transfer->prereq_seen)
         begin_retry_hop(transfer, code, now_ns);
     else
@@ -271,6 +381,7 @@ static void retry(np_transfer *transfer, CURLcode code, uint64_t now_ns)
                             NP_SOURCE_CALL);
     np_easy_rest(transfer->easy);
     transfer->easy = NULL;
+    choose_another(transfer);
     drop_connection(transfer, NP_CLOSE_DEAD_ON_REUSE, now_ns);
     reset_for_retry(transfer);
 }
@@ -351,11 +462,18 @@ static void finish(np_transfer *transfer, CURLcode code)
         trace_end(transfer, NULL, now_ns);
         transfer->easy = NULL;
         np_easy_rest(easy);
-        release_connection(transfer, now_ns);
+        note_served(transfer->connection);
+        if (transfer->spec.close_after)
+            np_connection_doom(transfer->connection, NP_CLOSE_FORCED);
+        leave_connection(transfer, now_ns);
         end_transfer(transfer, NULL);
         return;
     }
     const uint64_t now_ns = np_now();
+    if (!transfer->failure.status && is_full(transfer, code)) {
+        try_later(transfer, now_ns);
+        return;
+    }
     if (!transfer->failure.status && may_retry(transfer, code)) {
         retry(transfer, code, now_ns);
         return;
@@ -374,7 +492,12 @@ static void finish(np_transfer *transfer, CURLcode code)
     trace_end(transfer, &failure, now_ns);
     transfer->easy = NULL;
     np_easy_rest(easy);
-    drop_connection(transfer, close_reason_of(&failure), now_ns);
+    if (breaks_connection(transfer, code)) {
+        transfer->connection->broken |= code == CURLE_HTTP2;
+        drop_connection(transfer, close_reason_of(&failure), now_ns);
+    } else {
+        give_up_connection(transfer, close_reason_of(&failure), now_ns);
+    }
     end_transfer(transfer, &failure);
 }
 
@@ -416,11 +539,12 @@ void np_transfer_launch(np_transfer *transfer, np_connection *connection, uint64
     if (np_upload_hold(transfer, connection, now_ns))
         return;
     transfer->connection = connection;
-    connection->transfer = transfer;
     connection->uses++;
     transfer->reused = connection->ready;
     transfer->stage = NP_STAGE_SETUP;
     connection->state = connection->ready ? NP_CONNECTION_BUSY : NP_CONNECTION_HANDSHAKING;
+    if (!connection->handed_over)
+        np_connection_offer(connection, transfer->wants_h2, transfer->wants_h2);
     if (connection->tunnel && !connection->handed_over)
         np_tunnel_begin(connection->tunnel, transfer->number, now_ns,
                         stamp_source(connection, now_ns));
@@ -443,7 +567,7 @@ void np_transfer_launch(np_transfer *transfer, np_connection *connection, uint64
         np_easy_rest(easy);
     transfer->easy = NULL;
     trace_end(transfer, &failure, failed_ns);
-    drop_connection(transfer, NP_CLOSE_FAILED, failed_ns);
+    give_up_connection(transfer, NP_CLOSE_FAILED, failed_ns);
     end_transfer(transfer, &failure);
 }
 
@@ -472,13 +596,15 @@ static void leave_opening(np_transfer *transfer, np_close_reason reason, uint64_
 {
     np_connection *connection = transfer->connection;
     const np_service_point *point = transfer->point;
-    const bool wanted = !np_list_empty(&point->waiting) || !np_list_empty(&point->arriving);
+    const bool wanted = !np_list_empty(&point->waiting) || !np_list_empty(&point->awaiting) ||
+                        !np_list_empty(&point->arriving);
     transfer->connection = NULL;
-    connection->transfer = NULL;
-    if (wanted && !connection->single_use && reason == NP_CLOSE_ABORTED)
+    if (wanted && !connection->single_use && reason == NP_CLOSE_ABORTED) {
         np_connection_disown(connection, now_ns);
-    else
-        np_connection_close(connection, reason, now_ns);
+        return;
+    }
+    np_connection_detach(connection, transfer);
+    np_connection_close(connection, reason, now_ns);
 }
 
 static void end_now(np_transfer *transfer, const np_error *cause)
@@ -492,6 +618,7 @@ static void end_now(np_transfer *transfer, const np_error *cause)
         count_wire_bytes(transfer);
     trace_end(transfer, &failure, now_ns);
     np_list_remove(&transfer->in_queue);
+    transfer->point->awaiting_count -= transfer->is_awaiting ? 1 : 0;
     if (easy && easy->transfer == transfer) {
         tear_out(transfer, reason, now_ns);
     } else {
@@ -499,7 +626,7 @@ static void end_now(np_transfer *transfer, const np_error *cause)
             np_easy_rest(easy);
         transfer->easy = NULL;
         if (connection && transfer->upload.held)
-            drop_connection(transfer, reason, now_ns);
+            give_up_connection(transfer, reason, now_ns);
         else if (connection)
             leave_opening(transfer, reason, now_ns);
     }
@@ -586,6 +713,7 @@ np_transfer *np_transfer_start(np_engine *engine, const np_transfer_spec *spec,
     transfer->hop = spec->hop;
     transfer->hop_of = spec->hop_of;
     transfer->hop_reason = spec->hop_reason;
+    transfer->wants_h2 = point->tls && spec->version == 20;
     transfer->must_be_new = spec->reuse != NP_REUSE_ANY;
     transfer->content_length = transfer->expected_bytes = -1;
     if (spec->deadline_ns) {

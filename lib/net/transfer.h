@@ -23,7 +23,7 @@ typedef struct np_transfer np_transfer;
 typedef struct np_engine_options {
     uint32_t connection_limit;  /* a service point; 0: 2, unlimited to loopback */
     int64_t connect_timeout_ns; /* 0: 30 s */
-    int64_t max_idle_time_ns;   /* 0: 100 s */
+    int64_t max_idle_time_ns;   /* 0: 100 s; < 0: none */
     const char *ca_file, *ca_path;
     bool insecure;
     np_tls_version tls_minimum, tls_maximum;
@@ -32,6 +32,8 @@ typedef struct np_engine_options {
     const char *proxy_ca_file;        /* trusted for https proxies; NULL: ca_file */
     bool proxy_insecure;              /* any certificate of an https proxy will do */
     np_proxy_resolver *proxies;       /* who decides on proxies; NULL: all requests go direct */
+    int64_t connection_lease_ns;      /* a connection takes no request after it; 0: none; < 0:
+                                         closed after each request */
 } np_engine_options;
 
 np_status np_engine_create(np_loop *loop, np_dialer *dialer, np_producer *producer,

@@ -137,6 +137,18 @@ static bool explain_cut_handshake(const np_transfer *transfer, CURLcode code, co
     return true;
 }
 
+/* What one request made of a shared connection, the others on it lose. */
+static bool explain_broken(const np_transfer *transfer, CURLcode code, const char *cause,
+                           np_error *err)
+{
+    if (!transfer->connection || !transfer->connection->broken)
+        return false;
+    (void)np_fail_web(err, NP_WEB_PIPELINE_FAILURE, "curl", code, cause,
+                      "another request broke the shared connection while %s",
+                      np_transfer_activity(transfer));
+    return true;
+}
+
 /* A body that is shorter than announced. */
 static bool explain_truncation(const np_transfer *transfer, CURLcode code, np_error *err)
 {
@@ -153,7 +165,7 @@ void np_transfer_explain(const np_transfer *transfer, CURLcode code, np_error *e
 {
     const char *cause = transfer->easy && transfer->easy->error[0] ? transfer->easy->error
                                                                    : curl_easy_strerror(code);
-    if (explain_header(transfer, code, err) || explain_truncation(transfer, code, err) ||
+    if (explain_broken(transfer, code, cause, err) || explain_header(transfer, code, err) || explain_truncation(transfer, code, err) ||
         explain_cut_handshake(transfer, code, cause, err))
         return;
     if (is_trust_failure(transfer, code)) {

@@ -40,7 +40,10 @@ static void write_key(np_textbuf *out, const np_proxy_entry *entry)
 
 np_pool_key np_route_key(const np_transfer_spec *spec)
 {
-    return (np_pool_key){spec->scheme, spec->host, spec->port, NULL, NULL, NULL};
+    return (np_pool_key){.scheme = spec->scheme,
+                         .host = spec->host,
+                         .port = spec->port,
+                         .group = spec->group};
 }
 
 static np_service_point *find_point(np_transfer *transfer)

@@ -352,7 +352,7 @@ void np_trace_connection_ready(const np_connection *connection, uint64_t now_ns)
                         .connection = connection->number,
                         .type = NP_EVENT_CONNECTION_READY,
                         .source = NP_SOURCE_CALLBACK,
-                        .word = {NP_PROTOCOL_HTTP_1_1}});
+                        .word = {(uint64_t)connection->protocol}});
 }
 
 void np_trace_connection_close(const np_connection *connection, uint64_t now_ns, const char *reason)

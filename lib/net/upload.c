@@ -145,10 +145,10 @@ bool np_upload_hold(np_transfer *transfer, np_connection *connection, uint64_t n
         return false;
     np_producer *producer = transfer->engine->producer;
     transfer->connection = connection;
-    connection->transfer = transfer;
     /* How long the program takes is no matter of connect_timeout. */
     np_loop_timer_cancel(connection->setup_timer);
     connection->setup_timer = NULL;
+    np_connection_offer(connection, connection->offers_h2, false); /* nobody waits for its protocol */
     transfer->stage = NP_STAGE_SEND;
     upload->held = upload->told_ready = upload->send_open = true;
     np_emit_phase_begin(producer, now_ns, transfer->number, NP_PHASE_SEND, NP_SOURCE_CALL);
@@ -165,21 +165,22 @@ np_connection *np_upload_let_go(np_transfer *transfer, uint64_t now_ns)
     upload->held = false;
     np_trace_pauses_end(transfer, NP_PHASE_SEND, now_ns);
     if (connection)
-        np_connection_reserve(connection,
-                              transfer); /* connect_timeout again, where it is to be set up */
+        np_connection_renew(connection); /* connect_timeout again, where it is to be set up */
     return connection;
 }
 
 void np_upload_look_at_held(np_connection *connection, unsigned ready, uint64_t now_ns)
 {
-    np_transfer *transfer = connection->transfer;
+    np_transfer *transfer;
     np_close_reason reason;
     if (!np_connection_is_lost(connection, ready, &reason))
         return;
     /* Nothing was sent: another one does as well, once the body is complete. */
-    transfer->connection = NULL;
-    transfer->new_because = NP_NEW_PEER_CLOSED;
-    connection->transfer = NULL;
+    while ((transfer = connection->transfer)) {
+        transfer->connection = NULL;
+        transfer->new_because = NP_NEW_PEER_CLOSED;
+        np_connection_detach(connection, transfer);
+    }
     np_connection_close(connection, reason, now_ns);
 }
 
@@ -196,10 +197,11 @@ void np_transfer_release_body(np_transfer *transfer, int64_t length)
 
 /* --- giving --- */
 
-/* What one piece of `length` bytes is on the wire. */
+/* What one piece of `length` bytes is on the wire; the frames of HTTP/2 are not counted. */
 static uint64_t wire_length(const np_transfer *transfer, size_t length)
 {
-    if (transfer->spec.body_form != NP_BODY_FORM_CHUNKED)
+    if (transfer->spec.body_form != NP_BODY_FORM_CHUNKED ||
+        transfer->connection->protocol >= NP_PROTOCOL_H2)
         return length;
     char frame[24];
     return length + (uint64_t)snprintf(frame, sizeof frame, "%zx\r\n\r\n", length);

@@ -151,7 +151,9 @@ typedef enum np_new_because {
     NP_NEW_TOO_OLD,
     NP_NEW_OPTIONS_DIFFER,
     NP_NEW_PROXY_DIFFERS,
-    NP_NEW_EVICTED
+    NP_NEW_EVICTED,
+    NP_NEW_LEASE_OVER,
+    NP_NEW_GROUP_DIFFERS
 } np_new_because;
 enum {
     NP_LAYER_OURS,

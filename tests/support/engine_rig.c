@@ -48,6 +48,8 @@ static void begin(struct rig_request *request)
         .headers = request->headers,
         .header_count = request->header_count,
         .reuse = request->reuse,
+        .version = request->version,
+        .group = request->group,
         .begin_ns = now_ns,
         .proxy_list = request->proxy_list,
         .deadline_ns = request->timeout_ns ? now_ns + (uint64_t)request->timeout_ns : 0};

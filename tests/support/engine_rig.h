@@ -32,6 +32,8 @@ struct rig_request {
     const np_header_line *headers;
     size_t header_count;
     int64_t timeout_ns;   /* 0: none */
+    int version;          /* 0: 11 */
+    const char *group;    /* of connections; NULL: the common one */
     bool pause_once;      /* body() answers false the first time */
     bool abort_in_header; /* np_transfer_abort from inside header() */
     bool abort_in_body;

@@ -21,7 +21,7 @@
 enum { START_TRIES = 5, START_DEADLINE_MS = 10000 };
 
 static const char config[] =
-    "daemon off;\nmaster_process off;\npid %1$s/pid;\nerror_log %1$s/error.log;\n"
+    "daemon off;\n%7$s\npid %1$s/pid;\nerror_log %1$s/error.log;\n"
     "events { worker_connections 4096; }\n"
     "http {\n"
     "  access_log off;\n"
@@ -32,6 +32,9 @@ static const char config[] =
     "  %4$s\n"
     "  server { listen 127.0.0.1:%2$u backlog=4096; root %1$s/www;\n%5$s\n  }\n"
     "  server { listen 127.0.0.1:%3$u ssl backlog=4096; root %1$s/www;\n"
+    "    ssl_certificate %1$s/cert.pem; ssl_certificate_key %1$s/key.pem; ssl_protocols TLSv1.2 "
+    "TLSv1.3;\n%5$s\n  }\n"
+    "  server { listen 127.0.0.1:%6$u ssl http2 backlog=4096; root %1$s/www;\n"
     "    ssl_certificate %1$s/cert.pem; ssl_certificate_key %1$s/key.pem; ssl_protocols TLSv1.2 "
     "TLSv1.3;\n%5$s\n  }\n"
     "}\n";
@@ -45,12 +48,14 @@ static int64_t now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Two ports that were free a moment ago. */
-static bool find_ports(uint16_t port[2])
+enum { PORTS = 3 };
+
+/* Ports that were free a moment ago. */
+static bool find_ports(uint16_t port[PORTS])
 {
-    int fd[2];
+    int fd[PORTS];
     bool good = true;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < PORTS; i++) {
         struct sockaddr_in address = {.sin_family = AF_INET,
                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
         socklen_t size = sizeof address;
@@ -59,8 +64,8 @@ static bool find_ports(uint16_t port[2])
                getsockname(fd[i], (struct sockaddr *)&address, &size) == 0;
         port[i] = ntohs(address.sin_port);
     }
-    close(fd[0]);
-    close(fd[1]);
+    for (int i = 0; i < PORTS; i++)
+        close(fd[i]);
     return good;
 }
 
@@ -83,7 +88,10 @@ static bool write_config(const struct nginx *nginx, const struct nginx_options *
     if (!out)
         return false;
     (void)fprintf(out, config, nginx->folder, nginx->http_port, nginx->https_port,
-                  options->http ? options->http : "", options->locations ? options->locations : "");
+                  options->http ? options->http : "", options->locations ? options->locations : "",
+                  nginx->h2_port,
+                  options->reloads ? "master_process on; worker_processes 1; user root;"
+                                   : "master_process off;");
     return fclose(out) == 0;
 }
 
@@ -109,7 +117,7 @@ static pid_t spawn(const struct nginx *nginx)
     _exit(127);
 }
 
-/* Waits until both ports answer; false when nginx has ended or the time is over. */
+/* Waits until all ports answer; false when nginx has ended or the time is over. */
 static bool wait_until_it_listens(struct nginx *nginx)
 {
     const int64_t deadline_ms = now_ms() + START_DEADLINE_MS;
@@ -122,7 +130,7 @@ static bool wait_until_it_listens(struct nginx *nginx)
                            missing ? "nginx is missing" : "nginx ended at once");
             return false;
         }
-        if (answers(nginx->http_port) && answers(nginx->https_port))
+        if (answers(nginx->http_port) && answers(nginx->https_port) && answers(nginx->h2_port))
             return true;
         (void)poll(NULL, 0, 2);
     }
@@ -156,11 +164,12 @@ bool nginx_start(struct nginx *nginx, const struct nginx_options *options)
         return false;
     }
     for (int i = 0; i < START_TRIES; i++) { /* somebody else may have taken the ports */
-        uint16_t port[2];
+        uint16_t port[PORTS];
         if (!find_ports(port))
             break;
         nginx->http_port = port[0];
         nginx->https_port = port[1];
+        nginx->h2_port = port[2];
         nginx->pid = write_config(nginx, options) ? spawn(nginx) : 0;
         if (nginx->pid > 0 && wait_until_it_listens(nginx))
             return true;

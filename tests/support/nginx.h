@@ -21,13 +21,14 @@
 
 struct nginx_options {
     const char *http;      /* directives of the http block ("keepalive_timeout 1s;"), or NULL */
-    const char *locations; /* directives of both servers, or NULL */
+    const char *locations; /* directives of all servers, or NULL */
+    bool reloads;      /* SIGHUP to `pid` starts new workers and lets the old ones finish */
     const char *names; /* of the certificate; NULL: DNS:origin.test,DNS:localhost,IP:127.0.0.1 */
 };
 
 struct nginx {
     pid_t pid;
-    uint16_t http_port, https_port;
+    uint16_t http_port, https_port, h2_port /* TLS, HTTP/2 by ALPN */;
     char folder[128];
     char ca_file[160]; /* the authority that signed the server's certificate */
     char why[256];     /* why it does not run */

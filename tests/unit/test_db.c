@@ -242,6 +242,8 @@ Test(db, names_of_codes_are_those_of_the_headers)
         {"new_because", NP_NEW_ALL_BUSY, "all_busy"},
         {"new_because", NP_NEW_PROXY_DIFFERS, "proxy_differs"},
         {"new_because", NP_NEW_EVICTED, "evicted"},
+        {"new_because", NP_NEW_LEASE_OVER, "lease_over"},
+        {"new_because", NP_NEW_GROUP_DIFFERS, "group_differs"},
         {"source", NP_SOURCE_NONE, "none"},
         {"source", NP_SOURCE_CALL, "call"},
         {"source", NP_SOURCE_SYSCALL, "syscall"},
@@ -262,5 +264,5 @@ Test(db, names_of_codes_are_those_of_the_headers)
     cr_assert_eq(query_int(path, "SELECT max(code) FROM code WHERE domain = 'span'"), NP_SPAN_PROXY_TRY);
     cr_assert_eq(query_int(path, "SELECT max(code) FROM code WHERE domain = 'span_outcome'"), NP_SPAN_UNFINISHED);
     cr_assert_eq(query_int(path, "SELECT max(code) FROM code WHERE domain = 'outcome'"), NP_OUTCOME_INTERRUPTED);
-    cr_assert_eq(query_int(path, "SELECT max(code) FROM code WHERE domain = 'new_because'"), NP_NEW_EVICTED);
+    cr_assert_eq(query_int(path, "SELECT max(code) FROM code WHERE domain = 'new_because'"), NP_NEW_GROUP_DIFFERS);
 }
