@@ -294,6 +294,7 @@ struct np_transfer {
     np_upload upload;
     struct {
         np_proxy_list *list; /* NULL: direct; ours */
+        np_proxy_lookup *lookup; /* it waits for its list */
         size_t index;        /* of the entry it is at */
         bool is_held;        /* a 407 whose header() waits for what libcurl does about it */
         bool was_again;      /* a second connection was made to answer a 407 */

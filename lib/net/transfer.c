@@ -612,6 +612,7 @@ static void end_now(np_transfer *transfer, const np_error *cause)
     const np_error failure = *cause; /* `cause` may be ours */
     const uint64_t now_ns = np_now();
     const np_close_reason reason = close_reason_of(&failure);
+    np_route_leave(transfer, now_ns);
     np_connection *connection = transfer->connection;
     np_easy *easy = transfer->easy;
     if (easy)
@@ -725,7 +726,7 @@ np_transfer *np_transfer_start(np_engine *engine, const np_transfer_spec *spec,
         }
     }
     np_trace_request_begin(transfer, spec->begin_ns, NP_SOURCE_CALL);
-    if (!np_route_begin(transfer, spec->begin_ns)) {
+    if (!np_route_begin(transfer)) {
         np_loop_timer_cancel(transfer->deadline_timer);
         transfer_give_back(transfer);
         return NULL;

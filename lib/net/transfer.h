@@ -79,11 +79,11 @@ typedef struct np_transfer_spec {
                              np_transfer_release_body */
     bool expect_continue; /* Expect: 100-continue, where there is a body of more than 0 bytes */
     int64_t
-        continue_timeout_ns;   /* the body is held back for as long; 0: not at all; -1: for ever */
+        continue_timeout_ns; /* the body is held back for as long; 0: not at all; -1: for ever */
+    const np_proxy_settings *proxy; /* what the request asks for; NULL: the default of `proxies` */
     np_proxy_list *proxy_list; /* the way is known: these, and nobody is asked; NULL: it is not */
     bool decode; /* the body is handed out without its Content-Encoding; Accept-Encoding is among
                     the fields */
-    const np_proxy_settings *proxy; /* what the request asks for; NULL: the context's default */
     bool close_after;               /* the connection is not kept */
 } np_transfer_spec;
 

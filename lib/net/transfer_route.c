@@ -7,6 +7,8 @@
  */
 #include "transfer_route.h"
 
+#include "proxy_decide.h"
+
 #include "service_point.h"
 #include "transfer_run.h"
 #include "transfer_trace.h"
@@ -16,8 +18,6 @@
 #include "textbuf.h"
 
 #include <string.h>
-
-#define BAD_NS ((int64_t)(300 * NP_NS_PER_S))
 
 static const np_proxy_entry *entry_of(const np_transfer *transfer)
 {
@@ -77,12 +77,55 @@ static bool enter(np_transfer *transfer, uint64_t now_ns)
     return true;
 }
 
-bool np_route_begin(np_transfer *transfer, uint64_t now_ns)
+static void fail_without_memory(np_transfer *transfer, uint64_t now_ns)
 {
-    np_proxy_list *list = transfer->spec.proxy_list;
-    if (list)
-        transfer->route.list = np_proxy_list_retain(list);
-    return enter(transfer, now_ns);
+    np_error failure;
+    (void)np_fail(&failure, NP_E_NO_MEMORY, "no memory for a connection");
+    np_transfer_fail(transfer, &failure, now_ns);
+}
+
+static void on_list(np_proxy_list *list, const np_error *error, void *user)
+{
+    np_transfer *transfer = user;
+    const uint64_t now_ns = np_now();
+    transfer->route.lookup = NULL;
+    transfer->route.list = list;
+    if (error)
+        np_transfer_fail(transfer, error, now_ns);
+    else if (!enter(transfer, now_ns))
+        fail_without_memory(transfer, now_ns);
+}
+
+bool np_route_begin(np_transfer *transfer)
+{
+    const np_engine *engine = transfer->engine;
+    const np_transfer_spec *spec = &transfer->spec;
+    const uint64_t loop_ns = np_loop_now(engine->loop);
+    const uint64_t now_ns = loop_ns > spec->begin_ns ? loop_ns : spec->begin_ns;
+    if (spec->proxy_list || !engine->options.proxies) {
+        transfer->route.list = np_proxy_list_retain(spec->proxy_list);
+        return enter(transfer, now_ns);
+    }
+    const np_proxy_question question = {.scheme = spec->scheme,
+                                        .host = spec->host,
+                                        .port = spec->port,
+                                        .request = transfer->number,
+                                        .cold = spec->reuse == NP_REUSE_COLD,
+                                        .settings = spec->proxy};
+    transfer->route.lookup = np_proxy_ask(engine->options.proxies, &question, now_ns,
+                                          &transfer->route.list, on_list, transfer);
+    if (!transfer->route.lookup)
+        return enter(transfer, now_ns);
+    transfer->stage = NP_STAGE_PROXY;
+    transfer->point = NULL; /* nothing would keep it */
+    return true;
+}
+
+void np_route_leave(np_transfer *transfer, uint64_t now_ns)
+{
+    if (transfer->route.lookup)
+        np_proxy_lookup_cancel(transfer->route.lookup, now_ns);
+    transfer->route.lookup = NULL;
 }
 
 void np_route_end(np_transfer *transfer)
@@ -101,7 +144,10 @@ bool np_route_may_go_on(np_transfer *transfer, const np_error *failure, uint64_t
         np_tunnel_failed(tunnel, failure, 0, now_ns);
         return false;
     }
-    np_tunnel_failed(tunnel, failure, BAD_NS, now_ns);
+    np_proxy_resolver *resolver = transfer->engine->options.proxies;
+    if (resolver)
+        np_proxy_failed(resolver, tunnel->proxy, now_ns);
+    np_tunnel_failed(tunnel, failure, resolver ? NP_PROXY_BAD_NS : 0, now_ns);
     return transfer->route.index + 1 < list->count;
 }
 
@@ -110,14 +156,12 @@ void np_route_go_on(np_transfer *transfer, uint64_t now_ns)
     transfer->route.index++;
     np_emit_phase_begin(transfer->engine->producer, now_ns, transfer->number, NP_PHASE_QUEUE,
                         NP_SOURCE_CALL);
-    if (enter(transfer, now_ns))
-        return;
-    np_error failure;
-    (void)np_fail(&failure, NP_E_NO_MEMORY, "no memory for a connection");
-    np_transfer_fail(transfer, &failure, now_ns);
+    if (!enter(transfer, now_ns))
+        fail_without_memory(transfer, now_ns);
 }
 
 void np_route_proxy_worked(np_engine *engine, const np_proxy_entry *proxy)
 {
-    (void)engine, (void)proxy;
+    if (engine->options.proxies)
+        np_proxy_worked(engine->options.proxies, proxy);
 }

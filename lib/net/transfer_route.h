@@ -17,8 +17,10 @@
 np_pool_key np_route_key(const np_transfer_spec *spec);
 /* Of a new transfer: asks for its proxies, or puts it into the queue of its origin at once. false:
  * no memory. */
-bool np_route_begin(np_transfer *transfer, uint64_t now_ns);
-/* It ends, wherever it is. */
+bool np_route_begin(np_transfer *transfer);
+/* It does not wait for its proxies any more. */
+void np_route_leave(np_transfer *transfer, uint64_t now_ns);
+/* It has ended. */
 void np_route_end(np_transfer *transfer);
 
 /* The set-up through the entry it is at has failed, and it was the proxy's fault: remembers that,

@@ -806,9 +806,9 @@ Test(tunnel, proxies_that_are_not_there_are_passed_over_until_one_is)
                text, sizeof text);
     cr_expect_str_eq(text, has_hole ? "failed0,failed1,timeout2,failed3,ok4"
                                     : "failed0,failed1,failed2,failed3,ok4");
-    expect_count(path, "failover", "marked bad",
+    expect_count(path, "failover", "causes",
                  "SELECT count(*) FROM spans WHERE kind = 'proxy_try' AND json_extract(detail, "
-                 "'$.bad_for_ns') > 0 AND json_extract(detail, '$.error') LIKE 'proxy %'",
+                 "'$.error') LIKE 'proxy %'",
                  4);
     query_text(path, "SELECT proxy || ' ' || proxy_source FROM requests", text, sizeof text);
     cr_expect(strstr(text, "http://localhost:") && strstr(text, "explicit"), "%s", text);
@@ -996,4 +996,58 @@ Test(tunnel, a_name_goes_to_a_socks4a_proxy_as_it_is)
     np_proxy_list_release(list);
     scripted_server_stop(server);
     testdir_remove(&folder);
+}
+
+/* --- bodies --- */
+
+#define BODY_TAKEN "head; body 18; "
+#define SAID_407                                                                                   \
+    "send \"HTTP/1.1 407 No\\r\\nProxy-Authenticate: Basic realm=x\\r\\nContent-Length: 0\\r\\n"
+#define SAID_200 "head; body 18; send \"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n\"; hang"
+
+Test(tunnel, a_body_meets_a_407_and_goes_out_once_more_where_there_is_a_copy)
+{
+    static const struct {
+        const char *name, *script;
+        bool has_copy;
+        int status, rows;
+    } cases[] = {
+        {"kept, copy",       BODY_TAKEN SAID_407 "\\r\\n\"; " SAID_200 "\n---\n" SAID_200,          true,  200, 2},
+        {"kept, no copy",    BODY_TAKEN SAID_407 "\\r\\n\"; " SAID_200 "\n---\n" SAID_200,          false, 407,
+         1                                                                                                       },
+        {"closing, copy",    BODY_TAKEN SAID_407 "Connection: close\\r\\n\\r\\n\"\n---\n" SAID_200,
+         true,                                                                                             200, 2},
+        {"closing, no copy", BODY_TAKEN SAID_407 "Connection: close\\r\\n\\r\\n\"\n---\n" SAID_200,
+         false,                                                                                            407, 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char why[200];
+        struct scripted_server *server = scripted_server_start(cases[i].script, why, sizeof why);
+        cr_assert(server, "%s", why);
+        open_trace_alone((np_engine_options){0});
+        np_proxy_list *list =
+            make_one(NP_PROXY_HTTP, "127.0.0.1", scripted_server_port(server), true);
+        struct rig_request request = {.url = PLAIN,
+                                      .method = "POST",
+                                      .send = "what is to be sent",
+                                      .has_copy = cases[i].has_copy,
+                                      .proxy_list = list};
+
+        cr_assert(rig_run(&rig, &request, 1), "%s", cases[i].name);
+
+        cr_expect_eq(request.failure.status, NP_OK, "%s: %s (%s)", cases[i].name,
+                     request.failure.text, request.failure.cause);
+        cr_expect_eq(request.status, cases[i].status, "%s: %d", cases[i].name, request.status);
+        const char *path = close_trace();
+        expect_count(path, cases[i].name, "problems", "SELECT count(*) FROM problems", 0);
+        expect_count(path, cases[i].name, "rows", "SELECT count(*) FROM requests", cases[i].rows);
+        expect_count(path, cases[i].name, "hops for the proxy",
+                     "SELECT count(*) FROM requests WHERE hop_reason = 'proxy_auth' AND hop = 1",
+                     cases[i].rows - 1);
+        expect_count(path, cases[i].name, "hops that sent the body",
+                     "SELECT count(*) FROM requests WHERE sent_bytes = 18", cases[i].rows);
+        np_proxy_list_release(list);
+        scripted_server_stop(server);
+        testdir_remove(&folder);
+    }
 }

@@ -18,7 +18,13 @@ const char *rig_dns_servers;
 static void on_header(np_transfer *transfer, void *user);
 static bool on_body(np_transfer *transfer, const void *data, size_t length, void *user);
 static void on_done(np_transfer *transfer, const np_error *failure, void *user);
-static const np_transfer_handler handler = {.header = on_header, .body = on_body, .done = on_done};
+static ptrdiff_t on_upload(np_transfer *transfer, void *out, size_t capacity, void *user);
+static bool on_rewind(np_transfer *transfer, void *user);
+static const np_transfer_handler handler = {.header = on_header,
+                                            .body = on_body,
+                                            .done = on_done,
+                                            .upload = on_upload,
+                                            .rewind = on_rewind};
 
 static void parse(struct rig_request *request)
 {
@@ -52,6 +58,8 @@ static void begin(struct rig_request *request)
         .group = request->group,
         .begin_ns = now_ns,
         .proxy_list = request->proxy_list,
+        .body_form = request->send ? NP_BODY_FORM_LENGTH : NP_BODY_FORM_NONE,
+        .body_length = request->send ? (int64_t)strlen(request->send) : 0,
         .deadline_ns = request->timeout_ns ? now_ns + (uint64_t)request->timeout_ns : 0};
     request->transfer = np_transfer_start(request->rig->engine, &spec, &handler, request);
     request->number = request->first_number = np_transfer_number(request->transfer);
@@ -104,6 +112,25 @@ static bool on_body(np_transfer *transfer, const void *data, size_t length, void
     }
     request->body_bytes += length;
     return true;
+}
+
+static ptrdiff_t on_upload(np_transfer *transfer, void *out, size_t capacity, void *user)
+{
+    (void)transfer;
+    struct rig_request *request = user;
+    const size_t left = strlen(request->send) - request->sent_bytes;
+    const size_t length = left < capacity ? left : capacity;
+    memcpy(out, request->send + request->sent_bytes, length);
+    request->sent_bytes += length;
+    return (ptrdiff_t)length;
+}
+
+static bool on_rewind(np_transfer *transfer, void *user)
+{
+    (void)transfer;
+    struct rig_request *request = user;
+    request->sent_bytes = 0;
+    return request->has_copy;
 }
 
 static void on_done(np_transfer *transfer, const np_error *failure, void *user)

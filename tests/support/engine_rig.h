@@ -41,12 +41,15 @@ struct rig_request {
     bool drain_in_header;
     uint64_t drain_bytes;
     np_proxy_list *proxy_list; /* NULL: direct */
+    const char *send;          /* a body; NULL: none */
+    bool has_copy;             /* it can be sent again */
     int again;                 /* started anew from done() so often */
     /* out */
     bool done, header_seen;
     int status, protocol;
     int64_t content_length;
     uint64_t body_bytes;
+    size_t sent_bytes; /* of `send`, given to the engine since the last rewind */
     char body[RIG_BODY_MAX];
     char location[256]; /* value of the Location field */
     np_error failure;   /* status NP_OK: complete */
