@@ -19,6 +19,12 @@ static const struct verb verb_record = {
     .executes = "netphase-net",
 };
 
+static const struct verb verb_proxy = {
+    .name = "proxy",
+    .summary = "which proxies a URL is reached through, and who decided so",
+    .executes = "netphase-net",
+};
+
 static const struct verb verb_lab = {
     .name = "lab",
     .summary = "a private network with chosen delays and faults, to try things on",
@@ -26,5 +32,5 @@ static const struct verb verb_lab = {
 };
 
 const struct verb *const verbs[] = {
-    &verb_demo, &verb_record, &verb_report, &verb_show, &verb_info, &verb_lab, &verb_help, NULL,
+    &verb_demo, &verb_record, &verb_report, &verb_show, &verb_info, &verb_proxy, &verb_lab, &verb_help, NULL,
 };

@@ -1,9 +1,10 @@
 /* netphase-net: the verbs that send requests. `netphase` executes it; it speaks in the name of
  * `netphase VERB`. */
 #include "verb_help.h"
+#include "verb_proxy.h"
 #include "verb_record.h"
 
-static const struct verb *const verbs[] = {&verb_record, &verb_help, NULL};
+static const struct verb *const verbs[] = {&verb_record, &verb_proxy, &verb_help, NULL};
 
 int main(int argc, char **argv)
 {

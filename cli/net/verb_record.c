@@ -11,6 +11,7 @@
 #include "message.h"
 #include "output.h"
 #include "progress.h"
+#include "proxy_options.h"
 #include "sender.h"
 #include "summary.h"
 #include "text.h"
@@ -46,6 +47,7 @@ struct record_args {
     int resolver; /* np_resolver */
     int64_t timeout_ns;
     int64_t connect_timeout_ns;
+    struct proxy_args proxy;
     struct option_pairs labels;
     int detail; /* np_detail */
     struct option_list redact;
@@ -61,6 +63,7 @@ static const struct record_args defaults = {
     .method = "GET",
     .timeout_ns = INT64_C(100000000000),
     .connect_timeout_ns = INT64_C(30000000000),
+    .proxy.timeout_ns = PROXY_TIMEOUT_NS,
     .detail = NP_DETAIL_SPANS,
     .progress_fd = -1,
 };
@@ -120,6 +123,8 @@ static const struct verb_option option_table[] = {
      .fallback = "c-ares, unless nsswitch.conf lists more than files and dns before dns", OPTION_FIELD(struct record_args, resolver)},
     {.name = "connect-timeout", .type = OPTION_DURATION, .argument = "TIME", .low = 1000000, .high = DURATION_MOST_NS,
      .help = "limit from the first lookup until the connection is ready", .fallback = "30s", OPTION_FIELD(struct record_args, connect_timeout_ns)},
+
+    PROXY_OPTION_ROWS(struct record_args, proxy),
 
     {.section = "The trace"},
     {.name = "output",      .letter = 'o', .type = OPTION_TEXT, .argument = "FILE",
@@ -279,7 +284,12 @@ static np_status open_context(const struct run *run, np_trace *trace, np_context
     options.resolve_count = args->resolve.count;
     options.connect_to = run->connect_to;
     options.connect_to_count = run->connect_to_count;
-    return np_context_create(&options, out, err);
+    np_proxy *proxy = NULL;
+    np_status status = proxy_options_apply(&args->proxy, &options, &proxy, err);
+    if (!status)
+        status = np_context_create(&options, out, err);
+    np_proxy_release(proxy);
+    return status;
 }
 
 static struct sender_options sender_options(const struct run *run, np_context *context)

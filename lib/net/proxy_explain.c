@@ -5,6 +5,8 @@
  * The decision is made on the loop, as for a request; the caller waits for it.
  */
 #include "context.h"
+
+#include "clock.h"
 #include "fail.h"
 #include "proxy_decide.h"
 #include "url.h"

@@ -499,7 +499,8 @@ typedef enum option_kind {
     OPTION_HEADER,
     OPTION_COOKIE,
     OPTION_BODY, /* "@file" stays, anything else goes */
-    OPTION_URL
+    OPTION_URL,
+    OPTION_PROXIES
 } option_kind;
 
 static const struct {
@@ -507,32 +508,32 @@ static const struct {
     const char *name;
     option_kind kind;
 } options[] = {
-    {'u', "user",           OPTION_SECRET},
-    {'U', "proxy-user",     OPTION_SECRET},
-    {0,   "oauth2-bearer",  OPTION_SECRET},
-    {0,   "pass",           OPTION_SECRET},
-    {0,   "proxy-pass",     OPTION_SECRET},
-    {0,   "tlsuser",        OPTION_SECRET},
-    {0,   "proxy-tlsuser",  OPTION_SECRET},
-    {0,   "tlspassword",    OPTION_SECRET},
-    {0,   "login-options",  OPTION_SECRET},
-    {'H', "header",         OPTION_HEADER},
-    {0,   "proxy-header",   OPTION_HEADER},
-    {'b', "cookie",         OPTION_COOKIE},
-    {'d', "data",           OPTION_BODY  },
-    {0,   "data-raw",       OPTION_BODY  },
-    {0,   "data-ascii",     OPTION_BODY  },
-    {0,   "data-binary",    OPTION_BODY  },
-    {0,   "data-urlencode", OPTION_BODY  },
-    {0,   "url-query",      OPTION_BODY  },
-    {0,   "json",           OPTION_BODY  },
-    {'F', "form",           OPTION_BODY  },
-    {0,   "form-string",    OPTION_BODY  },
-    {0,   "url",            OPTION_URL   },
-    {'x', "proxy",          OPTION_URL   },
-    {0,   "preproxy",       OPTION_URL   },
-    {0,   "doh-url",        OPTION_URL   },
-    {'e', "referer",        OPTION_URL   },
+    {'u', "user",           OPTION_SECRET },
+    {'U', "proxy-user",     OPTION_SECRET },
+    {0,   "oauth2-bearer",  OPTION_SECRET },
+    {0,   "pass",           OPTION_SECRET },
+    {0,   "proxy-pass",     OPTION_SECRET },
+    {0,   "tlsuser",        OPTION_SECRET },
+    {0,   "proxy-tlsuser",  OPTION_SECRET },
+    {0,   "tlspassword",    OPTION_SECRET },
+    {0,   "login-options",  OPTION_SECRET },
+    {'H', "header",         OPTION_HEADER },
+    {0,   "proxy-header",   OPTION_HEADER },
+    {'b', "cookie",         OPTION_COOKIE },
+    {'d', "data",           OPTION_BODY   },
+    {0,   "data-raw",       OPTION_BODY   },
+    {0,   "data-ascii",     OPTION_BODY   },
+    {0,   "data-binary",    OPTION_BODY   },
+    {0,   "data-urlencode", OPTION_BODY   },
+    {0,   "url-query",      OPTION_BODY   },
+    {0,   "json",           OPTION_BODY   },
+    {'F', "form",           OPTION_BODY   },
+    {0,   "form-string",    OPTION_BODY   },
+    {0,   "url",            OPTION_URL    },
+    {'x', "proxy",          OPTION_PROXIES},
+    {0,   "preproxy",       OPTION_URL    },
+    {0,   "doh-url",        OPTION_URL    },
+    {'e', "referer",        OPTION_URL    },
 };
 
 /* "--use" is --user, where a program lets its options be shortened: what may be the name of a
@@ -627,6 +628,25 @@ static void redact_plain(const np_redaction *rules, const char *word, np_textbuf
         np_textbuf_add(out, word, length);
 }
 
+/* URLs separated by ';'. Where a ';' may be part of a password, what stands before it is hidden
+ * too. */
+static void redact_proxies(const np_redaction *rules, const char *value, np_textbuf *out)
+{
+    const char *const last_user = strrchr(value, '@');
+    for (const char *at = value;;) {
+        const size_t length = strcspn(at, ";");
+        if (last_user && at + length < last_user && !memchr(at, '@', length))
+            np_textbuf_puts(out, "*");
+        else
+            np_redact_url(rules, at, length, out);
+        at += length;
+        if (*at == '\0')
+            return;
+        np_textbuf_puts(out, ";");
+        at++;
+    }
+}
+
 static void redact_value(const np_redaction *rules, option_kind kind, const char *value,
                          np_textbuf *out)
 {
@@ -648,6 +668,9 @@ static void redact_value(const np_redaction *rules, option_kind kind, const char
         break;
     case OPTION_URL:
         np_redact_url(rules, value, strlen(value), out);
+        break;
+    case OPTION_PROXIES:
+        redact_proxies(rules, value, out);
         break;
     case OPTION_NONE:
     case OPTION_FLAG:
