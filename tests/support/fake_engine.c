@@ -204,6 +204,13 @@ static void note_spec(fake_seen *seen, const np_transfer_spec *spec)
     seen->deadline_after_begin_ns =
         spec->deadline_ns ? (int64_t)(spec->deadline_ns - spec->begin_ns) : 0;
     seen->caller_blocked_ns = spec->caller_blocked_ns;
+    seen->body_form = spec->body_form;
+    seen->body_length = spec->body_length;
+    seen->hold = spec->hold;
+    seen->expect_continue = spec->expect_continue;
+    seen->continue_timeout_ns = spec->continue_timeout_ns;
+    seen->close_after = spec->close_after;
+    seen->released = -1;
 }
 
 static void go_on(np_transfer *t);
@@ -289,13 +296,20 @@ void np_transfer_resume_upload(np_transfer *t)
 {
     check(np_loop_is_current(t->engine->loop), "np_transfer_resume_upload off the loop");
     check(!(t->seen.flags & FAKE_DONE), "np_transfer_resume_upload after done");
+    pthread_mutex_lock(&lock);
+    t->seen.upload_resumes++;
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&lock);
 }
 
 void np_transfer_release_body(np_transfer *t, int64_t length)
 {
-    (void)length;
     check(np_loop_is_current(t->engine->loop), "np_transfer_release_body off the loop");
     check(!(t->seen.flags & FAKE_DONE), "np_transfer_release_body after done");
+    pthread_mutex_lock(&lock);
+    t->seen.released = length;
+    pthread_mutex_unlock(&lock);
+    mark(t, FAKE_RELEASED, 0);
 }
 
 uint32_t np_transfer_number(const np_transfer *t)
@@ -491,6 +505,53 @@ void fake_answer(size_t index, int status, const char *body)
     r.length = strlen(body);
     r.content_length = (int64_t)r.length;
     fake_on_loop(index, tell_answer, &r);
+}
+
+static void tell_ready(void *user)
+{
+    struct report *r = user;
+    r->transfer->handler->ready(r->transfer, r->transfer->user);
+}
+
+void fake_ready(size_t index)
+{
+    struct report r = report_for(index);
+    fake_on_loop(index, tell_ready, &r);
+}
+
+struct taking {
+    np_transfer *transfer;
+    void *out;
+    size_t capacity;
+    ptrdiff_t got;
+};
+
+static void ask_for_bytes(void *user)
+{
+    struct taking *taking = user;
+    np_transfer *t = taking->transfer;
+    taking->got = t->handler->upload(t, taking->out, taking->capacity, t->user);
+}
+
+ptrdiff_t fake_take(size_t index, void *out, size_t capacity)
+{
+    (void)fake_wait(index, FAKE_STARTED);
+    struct taking taking = {transfers[index], out, capacity, 0};
+    fake_on_loop(index, ask_for_bytes, &taking);
+    return taking.got;
+}
+
+static void ask_to_rewind(void *user)
+{
+    struct report *r = user;
+    r->taken = r->transfer->handler->rewind(r->transfer, r->transfer->user);
+}
+
+bool fake_rewind(size_t index)
+{
+    struct report r = report_for(index);
+    fake_on_loop(index, ask_to_rewind, &r);
+    return r.taken;
 }
 
 void fake_refuse_start(void)

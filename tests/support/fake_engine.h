@@ -16,7 +16,8 @@ enum {
     FAKE_PAUSED = 2, /* body() answered false, and no resume came yet */
     FAKE_DRAINING = 4,
     FAKE_ABORTED = 8,
-    FAKE_DONE = 16
+    FAKE_DONE = 16,
+    FAKE_RELEASED = 32 /* np_transfer_release_body was called */
 };
 
 typedef struct fake_seen {
@@ -37,6 +38,12 @@ typedef struct fake_seen {
     char group[64];
     int64_t deadline_after_begin_ns;          /* 0: none */
     const _Atomic int64_t *caller_blocked_ns; /* as long as the request lives */
+    np_body_form body_form;
+    int64_t body_length;
+    bool hold, expect_continue, close_after;
+    int64_t continue_timeout_ns;
+    unsigned upload_resumes;
+    int64_t released; /* what np_transfer_release_body said; -1: it was not called */
 } fake_seen;
 
 fake_seen fake_look(size_t index);
@@ -49,6 +56,11 @@ void fake_header(size_t index, int status, int64_t content_length, const np_head
 /* false: paused; the bytes come again by themselves after a resume. */
 bool fake_body(size_t index, const void *data, size_t length);
 void fake_done(size_t index, const np_error *failure);
+/* The body may be given. */
+void fake_ready(size_t index);
+/* Asks for up to `capacity` bytes of the request's body, as upload() answers. */
+ptrdiff_t fake_take(size_t index, void *out, size_t capacity);
+bool fake_rewind(size_t index);
 /* Header, body and end in one turn of the loop. */
 void fake_answer(size_t index, int status, const char *body);
 /* The next np_transfer_start answers NULL. */
