@@ -2,7 +2,6 @@
 #include "sending.h"
 #include "clock.h"
 #include "fail.h"
-#include <string.h>
 
 #define STOPPING_STATUS 300 /* WS-8: from here on the body is not wanted any more */
 
@@ -247,12 +246,10 @@ void np_sending_describe(const np_request *request, np_transfer_spec *spec)
                                          [NP_WRITE_BUFFER] = NP_BODY_FORM_LENGTH,
                                          [NP_WRITE_LENGTH] = NP_BODY_FORM_LENGTH,
                                          [NP_WRITE_CHUNKED] = NP_BODY_FORM_CHUNKED};
-    const int version = request->protocol_version;
-    const bool is_1_1 = version == 11 || (version == 20 && strcmp(spec->scheme, "http") == 0);
     spec->body_form = forms[request->write_mode];
     spec->body_length = request->write_mode == NP_WRITE_LENGTH ? request->content_length : 0;
     spec->hold = request->write_mode == NP_WRITE_BUFFER;
-    spec->expect_continue = request->expect_continue && is_1_1;
+    spec->expect_continue = request->expect_continue && request->protocol_version != 10;
     spec->continue_timeout_ns =
         request->continue_timeout_ms < 0 ? -1 : request->continue_timeout_ms * NP_NS_PER_MS;
 }

@@ -538,6 +538,7 @@ void np_transfer_launch(np_transfer *transfer, np_connection *connection, uint64
     np_engine *engine = transfer->engine;
     if (np_upload_hold(transfer, connection, now_ns))
         return;
+    np_upload_settle(transfer, connection);
     transfer->connection = connection;
     connection->uses++;
     transfer->reused = connection->ready;

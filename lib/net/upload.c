@@ -148,7 +148,8 @@ bool np_upload_hold(np_transfer *transfer, np_connection *connection, uint64_t n
     /* How long the program takes is no matter of connect_timeout. */
     np_loop_timer_cancel(connection->setup_timer);
     connection->setup_timer = NULL;
-    np_connection_offer(connection, connection->offers_h2, false); /* nobody waits for its protocol */
+    np_connection_offer(connection, connection->offers_h2,
+                        false); /* nobody waits for its protocol */
     transfer->stage = NP_STAGE_SEND;
     upload->held = upload->told_ready = upload->send_open = true;
     np_emit_phase_begin(producer, now_ns, transfer->number, NP_PHASE_SEND, NP_SOURCE_CALL);
@@ -156,6 +157,14 @@ bool np_upload_hold(np_transfer *transfer, np_connection *connection, uint64_t n
     if (transfer->handler.ready) /* libcurl is not on the stack: it may be ended from inside */
         transfer->handler.ready(transfer, transfer->user);
     return true;
+}
+
+void np_upload_settle(np_transfer *transfer, const np_connection *connection)
+{
+    const bool may_be_h2 = transfer->spec.version == NP_PROTOCOL_H2 && transfer->point->tls &&
+                           !(connection->ready && connection->protocol < NP_PROTOCOL_H2);
+    if (may_be_h2)
+        transfer->spec.expect_continue = false;
 }
 
 np_connection *np_upload_let_go(np_transfer *transfer, uint64_t now_ns)

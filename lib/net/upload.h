@@ -19,6 +19,9 @@ const char *np_upload_expect(const np_transfer_spec *spec);
 /* Keeps a transfer whose body is not complete away from libcurl, on this connection, and tells that
  * the body may be given. true: it is held, and may have ended. */
 bool np_upload_hold(np_transfer *transfer, np_connection *connection, uint64_t now_ns);
+/* The connection it goes out on is known: HTTP/2 has no 100-continue that libcurl would wait for.
+ */
+void np_upload_settle(np_transfer *transfer, const np_connection *connection);
 /* The held transfer's body is complete: the connection to launch it on, NULL: none is there any
  * more. */
 np_connection *np_upload_let_go(np_transfer *transfer, uint64_t now_ns);

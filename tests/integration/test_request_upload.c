@@ -695,7 +695,8 @@ static bool set_up_nginx(void)
 {
     static const char locations[] =
         "client_max_body_size 64m; location /dav/ { dav_methods PUT; create_full_put_path on; "
-        "client_body_temp_path tmp; } location /small_only { client_max_body_size 1k; dav_methods "
+        "client_body_temp_path tmp; } location /gone { return 410; } location /small_only { "
+        "client_max_body_size 1k; dav_methods "
         "PUT; }";
     if (!nginx_start(&nginx, &(struct nginx_options){.locations = locations})) {
         printf("SKIPPED: %s\n", nginx.why);
@@ -704,12 +705,13 @@ static bool set_up_nginx(void)
     }
     np_error err = {0};
     np_context_options options = NP_CONTEXT_OPTIONS_INIT;
-    char resolve[64];
-    snprintf(resolve, sizeof resolve, "origin.test:%u:127.0.0.1", nginx.https_port);
-    const char *const resolves[] = {resolve};
+    char resolve[2][64];
+    snprintf(resolve[0], sizeof resolve[0], "origin.test:%u:127.0.0.1", nginx.https_port);
+    snprintf(resolve[1], sizeof resolve[1], "origin.test:%u:127.0.0.1", nginx.h2_port);
+    const char *const resolves[] = {resolve[0], resolve[1]};
     options.ca_file = nginx.ca_file;
     options.resolve = resolves;
-    options.resolve_count = 1;
+    options.resolve_count = 2;
     cr_assert_eq(np_context_create(&options, &context, &err), NP_OK, "%s", err.text);
     return true;
 }
@@ -878,4 +880,90 @@ Test(request_upload, rs_a_redirect_that_comes_early_gets_what_is_written_later)
     must_be_answered(request);
     must_be_heard("6\r\nhello \r\n5\r\nthere\r\n0\r\n\r\n");
     take_down();
+}
+
+/* --- 417 --- */
+
+Test(request_upload, gate_417_is_never_repeated_by_itself)
+{
+    np_error err = {0};
+    np_response *response;
+    serve("head; send \"HTTP/1.1 417 No\\r\\nContent-Length: 0\\r\\n\\r\\n\"; hang");
+    np_request *request = expecting_post(-1);
+    np_stream *stream = open_stream(request);
+    write_text(stream, "hello");
+    close_stream(stream);
+    (void)get_response(request, &response, &err);
+    char *heard = scripted_server_heard(server, NULL);
+    const char *first = strstr(heard, "Expect:");
+    cr_assert_not_null(first);
+    cr_assert_null(strstr(first + 1, "Expect:"), "libcurl would send the same again: %s", heard);
+    free(heard);
+    np_response_release(response);
+    np_request_release(request);
+    take_down();
+}
+
+/* --- HTTP/2 --- */
+
+static np_request *h2_request(const char *method, const char *path)
+{
+    char url[128];
+    np_request *request;
+    snprintf(url, sizeof url, "https://origin.test:%u%s", nginx.h2_port, path);
+    cr_assert_eq(np_request_create(context, url, &request, NULL), NP_OK);
+    cr_assert_eq(np_request_set_method(request, method, NULL), NP_OK);
+    cr_assert_eq(np_request_set_protocol_version(request, 20, NULL), NP_OK);
+    return request;
+}
+
+Test(request_upload, bh_1_nginx_stores_it_over_http_2)
+{
+    enum { LENGTH = 700001 };
+    static char bytes[LENGTH];
+    np_error err = {0};
+    np_response *response;
+    if (!set_up_nginx())
+        return;
+    for (size_t i = 0; i < LENGTH; i++)
+        bytes[i] = (char)(i * 2654435761u >> 13);
+    for (int mode = PUT_GATHERED; mode <= PUT_CHUNKED; mode++) {
+        char path[32];
+        snprintf(path, sizeof path, "/dav/h2-%d", mode);
+        np_request *request = h2_request("PUT", path);
+        if (mode == PUT_LENGTH)
+            cr_assert_eq(np_request_set_content_length(request, LENGTH, NULL), NP_OK);
+        cr_assert_eq(np_request_set_send_chunked(request, mode == PUT_CHUNKED, NULL), NP_OK);
+        np_stream *stream = open_stream(request);
+        for (size_t at = 0; at < LENGTH; at += 100000)
+            cr_assert_eq(np_stream_write(stream, bytes + at,
+                                         LENGTH - at < 100000 ? LENGTH - at : 100000, &err),
+                         NP_OK, "%s", err.text);
+        close_stream(stream);
+        cr_assert_eq(get_response(request, &response, &err), NP_OK, "%s (%s)", err.text, err.cause);
+        cr_assert_eq(np_response_status(response), 201);
+        cr_assert_eq(np_response_protocol(response), 20);
+        np_response_release(response);
+        np_request_release(request);
+        must_be_stored(path + 5, bytes, LENGTH);
+    }
+    take_down_nginx();
+}
+
+Test(request_upload, ws_8_over_http_2_a_response_that_does_not_wait_ends_the_request)
+{
+    static const char *const paths[] = {"/small_only", "/gone"};
+    static const int statuses[] = {413, 410};
+    if (!set_up_nginx())
+        return;
+    for (int i = 0; i < 2; i++) {
+        for (int chunked = 0; chunked < 2; chunked++) {
+            np_request *request = h2_request("PUT", paths[i]);
+            cr_assert_eq(np_request_set_send_chunked(request, chunked, NULL), NP_OK);
+            if (!chunked)
+                cr_assert_eq(np_request_set_content_length(request, 4096000, NULL), NP_OK);
+            must_be_refused(request, 4096000, statuses[i]);
+        }
+    }
+    take_down_nginx();
 }
