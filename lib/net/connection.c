@@ -10,6 +10,7 @@
  */
 #include "connection.h"
 
+#include "descriptors.h"
 #include "easy.h"
 #include "tls_events.h"
 #include "transfer_trace.h"
@@ -44,6 +45,7 @@ static const struct close_meaning {
     [NP_CLOSE_TIMEOUT] = {"timed out",                         NP_NEW_EVICTED      },
     [NP_CLOSE_SHUTDOWN] = {"context closed",                    NP_NEW_UNKNOWN      },
     [NP_CLOSE_LEASE_OVER] = {"lease over",                        NP_NEW_LEASE_OVER   },
+    [NP_CLOSE_NO_DESCRIPTOR] = {"no file descriptor free",           NP_NEW_UNKNOWN      },
     [NP_CLOSE_GOING_AWAY] = {"the server takes no more requests on it",    NP_NEW_PEER_CLOSED  },
 };
 
@@ -113,6 +115,8 @@ static void on_dialed(const np_dial_result *result, void *user)
         connection->second_connect = told.second_connect;
         connection->local_port = local_port_of(told.fd);
         connection->state = NP_CONNECTION_RESERVED;
+        connection->engine->connecting_count--;
+        np_descriptors_freed(connection->engine);
         np_trace_connection_peer(connection, &told);
         connection->watch = np_loop_watch_start(connection->engine->loop, told.fd, NP_LOOP_READ,
                                                 on_ready, connection);
@@ -328,6 +332,8 @@ np_connection *np_connection_open(np_transfer *transfer, np_new_because because,
     np_connection_offer(connection, transfer->wants_h2, transfer->wants_h2);
     np_list_push_back(&point->connections, &connection->in_point);
     point->connection_count++;
+    point->engine->connection_count++;
+    point->engine->connecting_count++;
     np_trace_connection_open(connection, transfer, because, unlike, now_ns);
     start_setup_timer(connection, now_ns);
     if (!begin_dial(connection, transfer, now_ns) || !connection->setup_timer) {
@@ -539,6 +545,10 @@ void np_connection_close(np_connection *connection, np_close_reason reason, uint
     np_list_remove(&connection->in_shared);
     np_list_remove(&connection->in_point);
     point->connection_count--;
+    point->engine->connection_count--;
+    if (connection->state == NP_CONNECTION_CONNECTING)
+        point->engine->connecting_count--;
+    np_descriptors_freed(point->engine);
     if (connection->expected && reason != NP_CLOSE_ABORTED)
         point->setup_lost = true;
     np_connection_offer(connection, false, false);

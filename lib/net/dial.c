@@ -141,6 +141,7 @@ static void fail_lookup(np_dial *dial, uint64_t now_ns)
 {
     dial->result.error = np_dns_ask_state(dial->ask)->error;
     dial->result.timed_out = false;
+    dial->result.no_descriptor = np_dns_ask_state(dial->ask)->no_descriptor;
     finish(dial, now_ns, lookup_source(dial));
 }
 
@@ -186,6 +187,7 @@ static void fail_connect(np_dial *dial, uint64_t now_ns)
     const int error_number = dial->error_number;
     np_error *err = &dial->result.error;
     dial->result.timed_out = error_number == ETIMEDOUT;
+    dial->result.no_descriptor = error_number == EMFILE || error_number == ENFILE;
     if (rank(error_number) == 5)
         (void)np_fail_web(err, NP_WEB_CONNECT_FAILURE, "os", error_number, dial->tried,
                           "no socket for a connection to %s port %u: %s", dial->host,

@@ -70,6 +70,7 @@ typedef struct np_dial_target {
 typedef struct np_dial_result {
     np_error error; /* status NP_OK: connected */
     bool timed_out; /* the failure is an operating-system time-out */
+    bool no_descriptor; /* the failure is that there was none for a socket */
     int fd;         /* owned by the callee; non-blocking, CLOEXEC, NODELAY; -1 on failure */
     struct sockaddr_storage peer;
     char remote[NP_ADDRESS_TEXT], local[NP_ADDRESS_TEXT];

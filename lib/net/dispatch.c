@@ -22,6 +22,7 @@
 #include "dispatch.h"
 
 #include "connection.h"
+#include "descriptors.h"
 #include "dispatch_rules.h"
 #include "easy.h"
 #include "service_point.h"
@@ -68,8 +69,11 @@ static bool has_slot_span(const np_transfer *transfer)
 static void begin_slot_span(const np_service_point *point, np_transfer *transfer)
 {
     char name[64];
-    (void)snprintf(name, sizeof name, "%u of %u connections in use", point->connection_count,
-                   point->limit);
+    if (np_descriptors_are_awaited(point))
+        (void)snprintf(name, sizeof name, "no file descriptor free for another connection");
+    else
+        (void)snprintf(name, sizeof name, "%u of %u connections in use", point->connection_count,
+                       point->limit);
     begin_wait_span(transfer, NP_SPAN_WAIT_FOR_SLOT, 0, name);
 }
 
@@ -196,6 +200,22 @@ static bool may_share_a_setup(const np_service_point *point, const np_transfer *
 
 /* --- opening --- */
 
+/* There was no descriptor after all: it is the next one to get one. */
+static void wait_for_descriptor(np_transfer *transfer, np_connection *connection, uint64_t now_ns)
+{
+    np_service_point *point = transfer->point;
+    np_descriptors_refused(point->engine);
+    transfer->connection = NULL;
+    transfer->stage = NP_STAGE_QUEUE;
+    transfer->dns_cached = false;
+    np_emit_phase_begin(point->engine->producer, np_now(), transfer->number, NP_PHASE_QUEUE,
+                        NP_SOURCE_CALL);
+    np_connection_detach(connection, transfer);
+    np_connection_close(connection, NP_CLOSE_NO_DESCRIPTOR, now_ns);
+    np_list_push_front(&point->waiting, &transfer->in_queue);
+    np_descriptors_await(point);
+}
+
 static void on_connected(np_connection *connection, const np_dial_result *result, uint64_t now_ns)
 {
     np_transfer *transfer = connection->transfer;
@@ -209,6 +229,10 @@ static void on_connected(np_connection *connection, const np_dial_result *result
     }
     if (result->error.status == NP_OK) {
         np_transfer_launch(transfer, connection, result->connected_ns);
+        return;
+    }
+    if (transfer && result->no_descriptor && !np_descriptors_give_up(transfer, 1)) {
+        wait_for_descriptor(transfer, connection, now_ns);
         return;
     }
     np_error failure = result->error;
@@ -286,25 +310,41 @@ static void open_for(np_service_point *point, np_transfer *transfer)
         transfer->easy = np_easy_take(point);
 }
 
-static void evict_one(np_service_point *point)
+static np_connection *oldest_idle(const np_service_point *point)
 {
-    np_connection *oldest = np_item(point->idle.previous, np_connection, in_idle);
-    np_connection_close(oldest, NP_CLOSE_EVICTED, np_loop_now(point->engine->loop));
+    return np_item(point->idle.previous, np_connection, in_idle);
 }
 
-/* false: it has to wait for a slot. */
+static void evict(np_connection *connection)
+{
+    np_connection_close(connection, NP_CLOSE_EVICTED, np_loop_now(connection->engine->loop));
+}
+
+static np_dispatch_view look(np_service_point *point, np_transfer *transfer, np_connection *idle,
+                             np_connection *room)
+{
+    np_dispatch_view view = {.must_be_new = transfer->must_be_new,
+                             .has_fitting = idle != NULL,
+                             .has_idle = !np_list_empty(&point->idle),
+                             .has_room = room != NULL,
+                             .may_share = may_share_a_setup(point, transfer),
+                             .connection_count = point->connection_count,
+                             .limit = point->limit,
+                             .has_descriptor = true};
+    if (np_dispatch_choose(&view) != NP_DISPATCH_OPEN)
+        return view;
+    view.has_descriptor =
+        np_descriptors_suffice(point->engine) || np_descriptors_give_up(transfer, 0);
+    view.may_free_one = !view.has_descriptor && np_descriptors_idle(point->engine);
+    return view;
+}
+
+/* false: it has to wait, for a slot or a descriptor. */
 static bool serve(np_service_point *point, np_transfer *transfer)
 {
     np_connection *idle = transfer->must_be_new ? NULL : find_idle(point, transfer);
     np_connection *room = transfer->must_be_new || idle ? NULL : find_room(point, transfer);
-    const np_dispatch_view view = {.must_be_new = transfer->must_be_new,
-                                   .has_fitting = idle != NULL,
-                                   .has_idle = !np_list_empty(&point->idle),
-                                   .has_room = room != NULL,
-                                   .may_share = may_share_a_setup(point, transfer),
-                                   .connection_count = point->connection_count,
-                                   .limit = point->limit,
-                                   .has_descriptor = true};
+    const np_dispatch_view view = look(point, transfer, idle, room);
     switch (np_dispatch_choose(&view)) {
     case NP_DISPATCH_IDLE:
         grant(transfer, idle);
@@ -316,14 +356,18 @@ static bool serve(np_service_point *point, np_transfer *transfer)
         await_protocol(point, transfer);
         return true;
     case NP_DISPATCH_REPLACE:
-        evict_one(point);
+        evict(oldest_idle(point));
         open_for(point, transfer);
         return true;
     case NP_DISPATCH_OPEN:
         open_for(point, transfer);
         return true;
     case NP_DISPATCH_FREE:
+        evict(np_descriptors_idle(point->engine));
+        return serve(point, transfer);
     case NP_DISPATCH_NO_DESCRIPTOR:
+        np_descriptors_await(point);
+        return false;
     case NP_DISPATCH_WAIT:
         break;
     }

@@ -17,6 +17,7 @@
 #include "text_file.h"
 #include "textbuf.h"
 
+#include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -384,6 +385,8 @@ static void lookup_fail(lookup *l, uint64_t now_ns)
     if (hosts_help(l))
         return;
     l->state.outcome = l->failure.outcome;
+    l->state.no_descriptor =
+        l->failure.error_number == EMFILE || l->failure.error_number == ENFILE;
     describe_failure(l, &l->state.error);
     const bool is_negative =
         l->failure.outcome == NP_DNS_NXDOMAIN || l->failure.outcome == NP_DNS_NODATA;

@@ -56,6 +56,7 @@ typedef struct np_dns_state {
         done_v6;    /* nothing more will come of the family; true for one that is not asked for */
     bool cached;    /* answered from the cache */
     bool from_wire; /* answered by a DNS server just now */
+    bool no_descriptor; /* the failure is that there was no socket to ask with */
     np_dns_outcome outcome; /* when both are done and count is 0 … */
     np_error error; /* … and in words: NP_E_WEB, NAME_RESOLUTION_FAILURE, layer "dns", the rcode */
 } np_dns_state;

@@ -8,6 +8,7 @@
  * loop sleeps.
  */
 #include "connection.h"
+#include "descriptors.h"
 #include "dispatch.h"
 #include "easy.h"
 #include "multi.h"
@@ -98,6 +99,7 @@ np_status np_engine_create(np_loop *loop, np_dialer *dialer, np_producer *produc
     np_list_init(&engine->changed);
     np_list_init(&engine->points_by_use);
     np_list_init(&engine->resumed);
+    np_list_init(&engine->starving);
     np_list_init(&engine->retired);
     np_list_init(&engine->proxy_memories);
     np_status status = take_options(engine, options, err);
@@ -138,6 +140,7 @@ void np_engine_free(np_engine *engine)
     }
     if (engine->multi)
         np_loop_set_turn_end(engine->loop, NULL, NULL);
+    np_descriptors_stop(engine);
     np_multi_free(engine);
     np_transfers_free_kept(engine);
     np_proxy_auth_free(engine);

@@ -51,6 +51,10 @@ struct np_engine {
     size_t point_count;
     np_link changed;       /* service points whose queue is to be looked at */
     size_t transfer_count; /* that have not ended */
+    uint32_t connection_count, connecting_count; /* of all service points */
+    np_link starving; /* service points where somebody waits for a descriptor */
+    np_loop_timer *starving_timer;
+    uint64_t refused_until_ns; /* no descriptor is to be had until then */
     np_link resumed;       /* transfers that go on at the turn's end */
     np_link retired;       /* easy handles that wait for being taken out of the multi handle */
     np_transfer *free_transfers;
@@ -98,6 +102,7 @@ struct np_service_point {
     uint32_t careful_limit;    /* the same, after one was closed with requests on it */
     np_link opening;           /* transfers whose own connect is under way */
     np_link changed;           /* in engine->changed */
+    np_link in_starving;       /* in engine->starving */
     np_easy *free_easies;      /* last in, first out */
     np_new_because last_loss; /* why the last connection that could have been kept is gone; UNKNOWN:
                                  there was none */
@@ -128,7 +133,8 @@ typedef enum np_close_reason {
     NP_CLOSE_TIMEOUT,
     NP_CLOSE_SHUTDOWN,
     NP_CLOSE_LEASE_OVER,
-    NP_CLOSE_GOING_AWAY
+    NP_CLOSE_GOING_AWAY,
+    NP_CLOSE_NO_DESCRIPTOR
 } np_close_reason;
 
 /* Who opened a connection is told, on the loop and never from inside np_connection_open: the dialer
@@ -267,6 +273,7 @@ struct np_transfer {
     np_easy *easy;
     bool wants_h2;    /* HTTP/2 is to be offered */
     bool must_be_new; /* only a connection that was opened for it will do */
+    uint64_t starving_since_ns; /* it wants a descriptor; 0: it does not */
     uint32_t newer_than; /* only a connection with a higher number will do */
     uint8_t retries;  /* RS-5 */
     bool reused;      /* the connection had been used before */

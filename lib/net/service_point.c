@@ -197,6 +197,7 @@ void np_service_point_free(np_service_point *point)
         easy = next;
     }
     np_list_remove(&point->changed);
+    np_list_remove(&point->in_starving);
     np_list_remove(&point->in_engine);
     free((char *)(uintptr_t)point->key.scheme); /* our own copies */
     free((char *)(uintptr_t)point->key.host);

@@ -290,6 +290,7 @@ Test(dial, no_descriptor_left_is_said_plainly)
 
     const np_dial_result *result = &rig.dials[index].result;
     cr_assert_eq(result->error.code, EMFILE);
+    cr_assert(result->no_descriptor);
     cr_assert_str_eq(result->error.text,
                      "no socket for a connection to 127.0.0.1 port 80: Too many open files");
     rig_end(&rig);
