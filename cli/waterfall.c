@@ -22,6 +22,8 @@ enum {
     HEAD_LINES_MOST = 4 /* a URL or an error that is longer is cut */
 };
 
+#define LATE_LEAST_NS 1000000 /* less is not worth a line, unless it is a hundredth of the total */
+
 struct segment {
     int64_t start_ns, end_ns;
 };
@@ -511,6 +513,18 @@ static void put_caller(const struct waterfall *w, struct text *out)
     text_print(out, " %s", unit_name(unit, w->look->ascii));
 }
 
+/* "the program was late by 80 ms": data lay there and nobody looked. Told where it matters. */
+static void put_lateness(const struct waterfall *w, struct text *out)
+{
+    const int64_t late_ns = w->request->row.late_ns;
+    if (late_ns < LATE_LEAST_NS && (late_ns <= 0 || late_ns < w->total_ns / 100))
+        return;
+    const enum unit unit = unit_for(late_ns);
+    text_puts(out, "data had come and the program did not look for ");
+    duration_in(out, late_ns, unit);
+    text_print(out, " %s\n", unit_name(unit, w->look->ascii));
+}
+
 /* What the bars do not say: side by side where that fits. */
 static void put_foot(const struct waterfall *w, struct text *out)
 {
@@ -525,6 +539,7 @@ static void put_foot(const struct waterfall *w, struct text *out)
         text_puts(out, fits ? "        " : "\n");
     text_puts(out, text_string(&right));
     text_char(out, '\n');
+    put_lateness(w, out);
     text_done(&left);
     text_done(&right);
 }

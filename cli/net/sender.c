@@ -1,14 +1,21 @@
 /* Sends a workload through one context; see sender.h. */
 #include "sender.h"
 #include "text.h"
+#include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
 
-#define BODY_BYTES 16384 /* read at a time, and thrown away */
+#define BODY_BYTES   16384 /* read at a time, and thrown away */
+#define UPLOAD_BYTES 65532 /* written at a time: one chunk of a chunked body */
+/* Of up to this many bytes the library keeps a copy, to send them again after a redirect or a
+ * challenge; longer ones need constant memory and can be sent once. */
+#define REPLAY_BYTES (1024 * 1024)
+#define EXPECT_BYTES (1024 * 1024)
 
 struct sender {
     struct sender_options options;
@@ -16,6 +23,8 @@ struct sender {
     pthread_cond_t changed;
     struct workload workload;
     uint64_t failed;
+    int body_error;
+    _Atomic bool is_stopping; /* whoever waits for a body's data gives up */
     uint32_t busy;   /* threads that are still ending a flight and will touch this struct again */
     bool is_pumping; /* one thread at a time begins requests: no recursion when one fails at once */
     struct flight *flights; /* those on their way, so that they can be aborted */
@@ -29,6 +38,9 @@ struct flight {
     np_request *request;
     np_response *response;
     np_stream *stream;
+    np_stream *sink;       /* the request's body goes there; NULL: no body, or it is complete */
+    int64_t sent;          /* of the body */
+    unsigned char *upload; /* upload[UPLOAD_BYTES], kept with the flight; NULL: not needed so far */
     bool is_error_status;
     bool is_being_aborted; /* sender_stop uses the request: the last of the two releases it */
     bool has_ended;
@@ -96,6 +108,39 @@ static void name_url(const char *url, np_error *err)
     text_done(&named);
 }
 
+static np_status set_body(np_request *request, const struct sender_options *options, np_error *err)
+{
+    const struct body *body = options->body;
+    const bool is_chunked = options->is_chunked || body->length < 0;
+    const bool is_large = body->length < 0 || body->length > EXPECT_BYTES;
+    const bool expects =
+        options->expect == EXPECT_ALWAYS || (options->expect == EXPECT_WHEN_LARGE && is_large);
+    if (body->kind == BODY_NONE)
+        return NP_OK;
+    np_status status = is_chunked ? np_request_set_send_chunked(request, true, err)
+                                  : np_request_set_content_length(request, body->length, err);
+    if (!status)
+        status = np_request_set_allow_write_stream_buffering(
+            request, body->length >= 0 && body->length <= REPLAY_BYTES, err);
+    if (!status)
+        status = np_request_set_expect_continue(request, expects, err);
+    return status ? status : np_request_set_continue_timeout(request, 1000, err); /* as curl */
+}
+
+static np_status set_manner(np_request *request, const struct sender_options *options,
+                            const struct url_login *login, np_error *err)
+{
+    np_status status = np_request_set_protocol_version(request, options->version, err);
+    if (!status && login->user)
+        status = np_request_set_credentials(request, login->user, login->password, err);
+    if (!status && options->compressed)
+        status = np_request_set_automatic_decompression(
+            request, NP_DECOMPRESS_GZIP | NP_DECOMPRESS_DEFLATE, err);
+    if (!status && options->close)
+        status = np_request_set_keep_alive(request, false, err);
+    return status ? status : set_body(request, options, err);
+}
+
 static np_status make_request(const struct sender_options *options, size_t url, np_request **out,
                               np_error *err)
 {
@@ -111,6 +156,8 @@ static np_status make_request(const struct sender_options *options, size_t url, 
         status = np_request_set_allow_auto_redirect(request, options->follow, err);
     if (!status)
         status = np_request_set_async_timeout(request, options->timeout_ms, err);
+    if (!status)
+        status = set_manner(request, options, &options->logins[url], err);
     for (size_t i = 0; !status && i < options->header_count; i++)
         status = set_header(request, &options->headers[i], err);
     if (status) {
@@ -162,11 +209,22 @@ static struct flight *flight_take(struct sender *sender)
     if (flight)
         sender->spare = flight->next;
     pthread_mutex_unlock(&sender->lock);
+    const bool is_used = flight != NULL;
     if (!flight)
         flight = malloc(sizeof *flight);
-    if (flight)
-        memset(flight, 0, offsetof(struct flight, discard));
+    if (!flight)
+        return NULL;
+    unsigned char *upload = is_used ? flight->upload : NULL;
+    memset(flight, 0, offsetof(struct flight, discard));
+    flight->upload = upload;
     return flight;
+}
+
+static void flight_free(struct flight *flight)
+{
+    if (flight)
+        free(flight->upload);
+    free(flight);
 }
 
 static void flight_give_back(struct flight *flight)
@@ -183,6 +241,7 @@ static void flight_end(struct flight *flight, bool failed)
 {
     struct sender *sender = flight->sender;
     np_stream_release(flight->stream);
+    np_stream_release(flight->sink);
     np_response_release(flight->response);
 
     pthread_mutex_lock(&sender->lock);
@@ -250,12 +309,107 @@ static void on_response(np_async *async)
         read_on(flight);
 }
 
+/* ----------------------------------------------------------------------- a request with a body */
+
+static void ask_for_response(struct flight *flight)
+{
+    np_async *async;
+    if (np_request_begin_get_response(flight->request, on_response, flight, &async, NULL))
+        flight_end(flight, true);
+}
+
+/* The body cannot be read: what was sent of it is not worth finishing. */
+static void give_up_body(struct flight *flight, int error)
+{
+    struct sender *sender = flight->sender;
+    pthread_mutex_lock(&sender->lock);
+    if (error != ECANCELED && !sender->body_error)
+        sender->body_error = error;
+    pthread_mutex_unlock(&sender->lock);
+    np_request_abort(flight->request);
+    flight_end(flight, true);
+}
+
+static void on_write(np_async *async);
+
+/* The next piece of the body, where it lies or read into the flight's own memory. -1: errno. */
+static ssize_t next_piece(struct flight *flight, const void **piece)
+{
+    const struct body *body = flight->sender->options.body;
+    if (body->kind == BODY_MEMORY) {
+        const int64_t left = body->length - flight->sent;
+        *piece = body->data + flight->sent;
+        flight->sent = body->length;
+        return (ssize_t)left;
+    }
+    if (!flight->upload)
+        flight->upload = malloc(UPLOAD_BYTES);
+    if (!flight->upload) {
+        errno = ENOMEM;
+        return -1;
+    }
+    *piece = flight->upload;
+    return body_read(body, &flight->sent, flight->upload, UPLOAD_BYTES,
+                     &flight->sender->is_stopping);
+}
+
+static void write_on(struct flight *flight)
+{
+    const void *piece;
+    np_async *async;
+    const ssize_t length = next_piece(flight, &piece);
+    if (length < 0) {
+        give_up_body(flight, errno);
+    } else if (length > 0) {
+        if (np_stream_begin_write(flight->sink, piece, (size_t)length, on_write, flight, &async,
+                                  NULL))
+            flight_end(flight, true);
+    } else if (np_stream_close(flight->sink, NULL)) {
+        flight_end(flight, true);
+    } else {
+        np_stream_release(flight->sink);
+        flight->sink = NULL;
+        ask_for_response(flight);
+    }
+}
+
+static void on_write(np_async *async)
+{
+    struct flight *flight = np_async_state(async);
+    const np_status status = np_stream_end_write(flight->sink, async, NULL);
+    np_async_release(async);
+    if (status)
+        flight_end(flight, true);
+    else
+        write_on(flight);
+}
+
+static void on_sink(np_async *async)
+{
+    struct flight *flight = np_async_state(async);
+    const np_status status =
+        np_request_end_get_request_stream(flight->request, async, &flight->sink, NULL);
+    np_async_release(async);
+    if (status)
+        flight_end(flight, true);
+    else
+        write_on(flight);
+}
+
+static void begin(struct flight *flight)
+{
+    np_async *async;
+    if (flight->sender->options.body->kind == BODY_NONE)
+        ask_for_response(flight);
+    else if (np_request_begin_get_request_stream(flight->request, on_sink, flight, &async, NULL))
+        flight_end(flight, true);
+}
+
 static void launch(struct sender *sender, size_t url)
 {
     struct flight *flight = flight_take(sender);
-    np_async *async;
     if (!flight || make_request(&sender->options, url, &flight->request, NULL)) {
-        free(flight);
+        flight_free(flight);
         pthread_mutex_lock(&sender->lock);
         workload_finished(&sender->workload);
         sender->failed++;
@@ -268,8 +422,7 @@ static void launch(struct sender *sender, size_t url)
     join_list(flight);
     pthread_mutex_unlock(&sender->lock);
 
-    if (np_request_begin_get_response(flight->request, on_response, flight, &async, NULL))
-        flight_end(flight, true);
+    begin(flight);
 }
 
 /* Begins everything that is due. Called by whoever made room; a second caller leaves the work to
@@ -318,6 +471,7 @@ static void fill_counts(const struct sender *sender, uint64_t now, struct sender
         .started = w->started,
         .finished = w->finished,
         .failed = sender->failed,
+        .body_error = sender->body_error,
         .done = is_done(sender, now),
     };
 }
@@ -349,6 +503,7 @@ void sender_wait(struct sender *sender, uint64_t until_ns, struct sender_counts 
 
 void sender_stop(struct sender *sender, bool abort_running)
 {
+    atomic_store_explicit(&sender->is_stopping, true, memory_order_relaxed); /* only a flag */
     pthread_mutex_lock(&sender->lock);
     workload_stop(&sender->workload);
     while (abort_running && sender->flights) {
@@ -377,7 +532,7 @@ void sender_free(struct sender *sender)
     while (sender->spare) {
         struct flight *flight = sender->spare;
         sender->spare = flight->next;
-        free(flight);
+        flight_free(flight);
     }
     pthread_cond_destroy(&sender->changed);
     pthread_mutex_destroy(&sender->lock);

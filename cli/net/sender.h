@@ -6,6 +6,8 @@
 #ifndef CLI_NET_SENDER_H
 #define CLI_NET_SENDER_H
 
+#include "body.h"
+#include "url_list.h"
 #include "workload.h"
 #include <netphase/netphase.h>
 
@@ -13,14 +15,23 @@ struct sender_header {
     const char *name, *value;
 };
 
+enum sender_expect { EXPECT_WHEN_LARGE /* as curl: above 1 MiB */, EXPECT_ALWAYS, EXPECT_NEVER };
+
 struct sender_options {
     np_context *context;                 /* borrowed */
     const char *const *urls;             /* urls[workload.url_count], borrowed */
+    const struct url_login *logins;      /* logins[workload.url_count], borrowed */
     const char *method;                  /* borrowed */
     const struct sender_header *headers; /* headers[header_count], borrowed */
     size_t header_count;
     np_reuse reuse;
-    bool follow;        /* redirects */
+    bool follow;             /* redirects */
+    bool compressed;         /* ask for a compressed body */
+    bool close;              /* no connection is kept */
+    const struct body *body; /* borrowed */
+    bool is_chunked;         /* send it in chunks although its length is known */
+    enum sender_expect expect;
+    int version;        /* 10, 11, 20 */
     int64_t timeout_ms; /* -1: none */
     struct workload workload;
 };
@@ -29,8 +40,9 @@ struct sender_counts {
     uint64_t started, finished;
     uint64_t
         failed; /* no complete response, or a final status of 400 or more: what --fail asks about */
-    double share; /* 0 … 1 */
-    bool done;    /* nothing is on its way and nothing will start */
+    double share;   /* 0 … 1 */
+    bool done;      /* nothing is on its way and nothing will start */
+    int body_error; /* errno of a body that could not be read; 0: none */
 };
 
 struct sender;

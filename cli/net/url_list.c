@@ -129,6 +129,79 @@ int url_list_take(struct url_list *list, const struct call *call, const char *fi
     return exit_status;
 }
 
+/* --- logins --- */
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* "%41" becomes "A"; "%00" stays, it is no text. Owned. */
+static char *decoded(const char *text, size_t length)
+{
+    char *out = xstrndup(text, length);
+    size_t used = 0;
+    for (size_t i = 0; i < length; i++) {
+        const int high = text[i] == '%' && length - i > 2 ? hex_digit(text[i + 1]) : -1;
+        const int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+        if (low < 0 || high + low == 0) {
+            out[used++] = text[i];
+            continue;
+        }
+        out[used++] = (char)(high << 4 | low);
+        i += 2;
+    }
+    out[used] = '\0';
+    return out;
+}
+
+/* Bytes of "USER:PASSWORD@" behind "://"; *at: where they begin. */
+static size_t login_length(const char *url, size_t *at)
+{
+    const char *host = strstr(url, "://");
+    if (!host)
+        return 0;
+    host += 3;
+    const size_t authority = strcspn(host, "/?#");
+    const char *sign = authority > 0 ? memrchr(host, '@', authority) : NULL;
+    *at = (size_t)(host - url);
+    return sign ? (size_t)(sign - host) + 1 : 0;
+}
+
+static void take_from_url(char *url, struct url_login *login)
+{
+    size_t at;
+    const size_t length = login_length(url, &at);
+    if (length == 0)
+        return;
+    const char *text = url + at;
+    const char *colon = memchr(text, ':', length - 1);
+    const size_t user = colon ? (size_t)(colon - text) : length - 1;
+    login->user = decoded(text, user);
+    login->password = colon ? decoded(colon + 1, length - 2 - user) : decoded("", 0);
+    memmove(url + at, url + at + length, strlen(url + at + length) + 1);
+}
+
+int url_list_take_logins(struct url_list *list, const struct call *call, const char *given)
+{
+    const char *colon = given ? strchr(given, ':') : NULL;
+    if (given && (!colon || colon == given))
+        return message_usage(call, "found --user without a %s, expected USER:PASSWORD",
+                             colon ? "user" : "password");
+    list->logins = xcalloc(list->count + 1, sizeof *list->logins);
+    for (size_t i = 0; i < list->count; i++) {
+        take_from_url(list->urls[i], &list->logins[i]);
+        if (list->logins[i].user || !given)
+            continue;
+        list->logins[i].user = xstrndup(given, (size_t)(colon - given));
+        list->logins[i].password = xstrndup(colon + 1, strlen(colon + 1));
+    }
+    return EXIT_DONE;
+}
+
 void url_list_place(const struct url_list *list, size_t url, char *place, size_t size)
 {
     const struct url_place *at = &list->places[url];
@@ -140,8 +213,14 @@ void url_list_place(const struct url_list *list, size_t url, char *place, size_t
 
 void url_list_done(struct url_list *list)
 {
-    for (size_t i = 0; i < list->count; i++)
+    for (size_t i = 0; i < list->count; i++) {
         free(list->urls[i]);
+        if (list->logins) {
+            free(list->logins[i].user);
+            free(list->logins[i].password);
+        }
+    }
+    free(list->logins);
     free(list->urls);
     free(list->places);
 }

@@ -16,14 +16,23 @@ struct url_place {
     size_t line;      /* 1 … */
 };
 
+/* Who asks. */
+struct url_login {
+    char *user, *password; /* owned; user NULL: nobody in particular */
+};
+
 struct url_list {
     char **urls;              /* urls[count], owned */
     struct url_place *places; /* places[count] */
+    struct url_login *logins; /* logins[count], after url_list_take_logins */
     size_t count, room;
 };
 
 /* Takes operands and file (NULL: none). Returns an exit status; a mistake has been told. */
 int url_list_take(struct url_list *list, const struct call *call, const char *file);
+/* Takes "USER:PASSWORD@" out of URLs; those without get `given` ("USER:PASSWORD", NULL: none).
+ * Returns an exit status. */
+int url_list_take_logins(struct url_list *list, const struct call *call, const char *given);
 /* "urls.txt line 3: " into place[size]; "" for one that was typed. */
 void url_list_place(const struct url_list *list, size_t url, char *place, size_t size);
 void url_list_done(struct url_list *list);

@@ -6,6 +6,8 @@
  * end is what is in the file.
  */
 #include "verb_record.h"
+#include "body.h"
+#include "field_options.h"
 #include "follower.h"
 #include "memory.h"
 #include "message.h"
@@ -21,6 +23,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -34,8 +37,14 @@ struct record_args {
     int64_t duration_ns;
     double rate;
     int reuse; /* np_reuse */
-    const char *method;
+    const char *method; /* NULL: by the body */
     struct option_list headers;
+    struct option_list data;
+    const char *upload;
+    bool chunked;
+    bool compressed;
+    int version; /* 10, 11, 20 */
+    const char *login;
     const char *ca_file;
     bool insecure;
     bool follow;
@@ -60,7 +69,7 @@ struct record_args {
 static const struct record_args defaults = {
     .requests = 1,
     .concurrency = 1,
-    .method = "GET",
+    .version = 20,
     .timeout_ns = INT64_C(100000000000),
     .connect_timeout_ns = INT64_C(30000000000),
     .proxy.timeout_ns = PROXY_TIMEOUT_NS,
@@ -91,9 +100,25 @@ static const struct verb_option option_table[] = {
     {.name = "urls",        .type = OPTION_TEXT, .argument = "FILE",
      .help = "read URLs from there, one a line ('#' begins a comment line); - is standard input", OPTION_FIELD(struct record_args, urls_file)},
     {.name = "method",      .letter = 'X', .type = OPTION_TEXT, .argument = "METHOD",
-     .help = "method to send, without a body", .fallback = "GET", OPTION_FIELD(struct record_args, method)},
+     .help = "method to send", .fallback = "GET; POST with --data, PUT with --upload", OPTION_FIELD(struct record_args, method)},
     {.name = "header",      .letter = 'H', .type = OPTION_LIST, .argument = "'NAME: VALUE'",
      .help = "a header field; repeatable", OPTION_FIELD(struct record_args, headers)},
+    {.name = "data",        .letter = 'd', .type = OPTION_LIST, .argument = "TEXT|@FILE",
+     .help = "send this as the body, as a form does; repeatable, joined by '&'; @- is standard input", OPTION_FIELD(struct record_args, data)},
+    {.name = "upload",      .letter = 'T', .type = OPTION_TEXT, .argument = "FILE",
+     .help = "send this file as the body; - is standard input, once and in chunks", OPTION_FIELD(struct record_args, upload)},
+    {.name = "chunked",     .type = OPTION_FLAG,
+     .help = "send the body in chunks although its length is known", OPTION_FIELD(struct record_args, chunked)},
+    {.name = "compressed",  .type = OPTION_FLAG,
+     .help = "ask for a compressed response", OPTION_FIELD(struct record_args, compressed)},
+    {.name = "user",        .letter = 'u', .type = OPTION_TEXT, .argument = "USER:PASSWORD",
+     .help = "answer a Basic or Digest challenge; never stored", OPTION_FIELD(struct record_args, login)},
+    {.name = "http1.0",     .type = OPTION_CHOICE, .value = 10,
+     .help = "HTTP/1.0", OPTION_FIELD(struct record_args, version)},
+    {.name = "http1.1",     .type = OPTION_CHOICE, .value = 11,
+     .help = "HTTP/1.1", OPTION_FIELD(struct record_args, version)},
+    {.name = "http2",       .type = OPTION_CHOICE, .value = 20,
+     .help = "HTTP/2 over TLS where the server has it, else HTTP/1.1", .fallback = "this", OPTION_FIELD(struct record_args, version)},
     {.name = "location",    .letter = 'L', .type = OPTION_FLAG,
      .help = "follow redirects; each hop is a row of its own", OPTION_FIELD(struct record_args, follow)},
     {.name = "timeout",     .type = OPTION_DURATION, .argument = "TIME", .low = 1000000, .high = DURATION_MOST_NS,
@@ -154,8 +179,8 @@ struct run {
     const struct record_args *args;
     const char *path;
     struct url_list urls;
-    struct sender_header *headers;
-    char *texts; /* the copies that headers point into */
+    struct field_options fields;
+    struct body body;
     const char **connect_to;
     size_t connect_to_count;
     char *connect_to_text;
@@ -167,38 +192,6 @@ struct run {
     int64_t run_id;
     struct sender_counts counts;
 };
-
-/* "Name: value" into its two parts, in place. False: there is no name. */
-static bool split_header(char *text, struct sender_header *header)
-{
-    char *colon = strchr(text, ':');
-    if (!colon || colon == text)
-        return false;
-    *colon = '\0';
-    header->name = text;
-    header->value = colon[1] ? colon + 1 + strspn(colon + 1, " \t") : NULL;
-    return true;
-}
-
-static int take_headers(struct run *run)
-{
-    const struct option_list *list = &run->args->headers;
-    size_t bytes = 0;
-    for (size_t i = 0; i < list->count; i++)
-        bytes += strlen(list->items[i]) + 1;
-    run->headers = xcalloc(list->count + 1, sizeof *run->headers);
-    run->texts = xcalloc(bytes + 1, 1);
-    char *at = run->texts;
-    for (size_t i = 0; i < list->count; i++) {
-        const size_t length = strlen(list->items[i]) + 1;
-        memcpy(at, list->items[i], length);
-        if (!split_header(at, &run->headers[i]))
-            return message_usage(run->call, "found --header '%s', expected 'NAME: VALUE'",
-                                 list->items[i]);
-        at += length;
-    }
-    return EXIT_DONE;
-}
 
 /* --connect-to, else the entries of $NETPHASE_CONNECT_TO (separated by commas or blanks). */
 static void take_connect_to(struct run *run)
@@ -292,15 +285,29 @@ static np_status open_context(const struct run *run, np_trace *trace, np_context
     return status;
 }
 
+static const char *method_of(const struct run *run)
+{
+    if (run->args->method)
+        return run->args->method;
+    return run->args->upload ? "PUT" : run->body.kind != BODY_NONE ? "POST" : "GET";
+}
+
 static struct sender_options sender_options(const struct run *run, np_context *context)
 {
     const struct record_args *args = run->args;
     return (struct sender_options){
         .context = context,
         .urls = (const char *const *)run->urls.urls,
-        .method = args->method,
-        .headers = run->headers,
-        .header_count = args->headers.count,
+        .logins = run->urls.logins,
+        .method = method_of(run),
+        .headers = run->fields.fields,
+        .header_count = run->fields.count,
+        .body = &run->body,
+        .is_chunked = args->chunked || run->fields.is_chunked,
+        .expect = run->fields.expect,
+        .close = run->fields.close,
+        .compressed = args->compressed,
+        .version = args->version,
         .reuse = (np_reuse)args->reuse,
         .follow = args->follow,
         .timeout_ms = (args->timeout_ns + 999999) / 1000000,
@@ -461,8 +468,8 @@ static void run_done(struct run *run)
     if (run->connect_to_text)
         free(run->connect_to);
     free(run->connect_to_text);
-    free(run->headers);
-    free(run->texts);
+    field_options_done(&run->fields);
+    body_done(&run->body);
     url_list_done(&run->urls);
 }
 
@@ -470,6 +477,8 @@ static int exit_status_of(const struct run *run)
 {
     if (interrupted)
         return EXIT_INTERRUPTED;
+    if (run->counts.body_error)
+        return EXIT_UNREADABLE;
     return run->args->fail && run->counts.failed > 0 ? EXIT_GATE : EXIT_DONE;
 }
 
@@ -510,6 +519,77 @@ static int check_progress_fd(const struct run *run)
         "descriptor %d of --progress-fd is not open; expected one that the caller opened", fd);
 }
 
+static bool is_method(const struct run *run, const char *method)
+{
+    return strcasecmp(method_of(run), method) == 0;
+}
+
+/* Whether what was typed makes one request. */
+static int check_body(const struct run *run)
+{
+    const struct record_args *args = run->args;
+    const struct body *body = &run->body;
+    const bool is_chunked = args->chunked || run->fields.is_chunked || body->length < 0;
+    if (body->kind == BODY_NONE) {
+        if (args->chunked || run->fields.is_chunked)
+            return message_usage(run->call,
+                                 "nothing to send in chunks, expected --data or --upload");
+        return EXIT_DONE;
+    }
+    if (is_method(run, "GET") || is_method(run, "HEAD") || is_method(run, "CONNECT"))
+        return message_usage(run->call,
+                             "a %s has no body, expected another --method or no --data and "
+                             "--upload",
+                             method_of(run));
+    if (is_chunked && args->version == 10)
+        return message_usage(run->call, "HTTP/1.0 has no chunks, expected a body whose length is "
+                                        "known and no --chunked");
+    if (body->kind == BODY_STREAM &&
+        (run->urls.count > 1 || args->requests > 1 || args->duration_ns > 0))
+        return message_usage(run->call, "%s can be sent once, expected one URL and one request",
+                             body->name);
+    return EXIT_DONE;
+}
+
+static struct body_options body_options(const struct run *run)
+{
+    return (struct body_options){.data = &run->args->data, .upload = run->args->upload};
+}
+
+/* Standard input can be read for one thing. */
+static int check_input(const struct run *run)
+{
+    const struct body_options body = body_options(run);
+    bool reads_urls = run->args->urls_file && strcmp(run->args->urls_file, "-") == 0;
+    for (int i = 0; i < run->call->operand_count; i++)
+        reads_urls |= strcmp(run->call->operands[i], "-") == 0;
+    if (reads_urls && body_reads_input(&body))
+        return message_usage(run->call, "standard input is read for URLs already, expected the "
+                                        "body from elsewhere");
+    return EXIT_DONE;
+}
+
+/* What a request is made of: who asks, header fields, body. */
+static int take_request(struct run *run)
+{
+    const struct record_args *args = run->args;
+    const struct body_options body = body_options(run);
+    int exit_status = url_list_take_logins(&run->urls, run->call, args->login);
+    if (!exit_status)
+        exit_status =
+            field_options_take(&run->fields, run->call, &args->headers, args->data.count > 0);
+    if (!exit_status)
+        exit_status = body_take(&run->body, run->call, &body);
+    if (!exit_status)
+        exit_status = check_body(run);
+    for (size_t i = 0; !exit_status && i < run->urls.count; i++) {
+        char *url = body_url(&run->body, run->urls.urls[i]);
+        free(run->urls.urls[i]);
+        run->urls.urls[i] = url;
+    }
+    return exit_status;
+}
+
 static int check_redact(const struct run *run)
 {
     const struct option_list *names = &run->args->redact;
@@ -527,9 +607,11 @@ static int record(struct run *run)
     np_error err = {0};
     int exit_status = check_redact(run);
     if (!exit_status)
+        exit_status = check_input(run);
+    if (!exit_status)
         exit_status = url_list_take(&run->urls, run->call, run->args->urls_file);
     if (!exit_status)
-        exit_status = take_headers(run);
+        exit_status = take_request(run);
     if (!exit_status)
         exit_status = check_output(run);
     if (!exit_status)
@@ -546,6 +628,11 @@ static int record(struct run *run)
     exit_status = send_and_store(run);
     if (exit_status == EXIT_UNREADABLE)
         return exit_status;
+    if (run->counts.body_error)
+        message_error(run->call, "%s cannot be read: %s", run->body.name,
+                      run->counts.body_error == ENODATA
+                          ? "it has become shorter while it was sent"
+                          : strerror(run->counts.body_error));
     if (interrupted && !exit_status)
         message_note(run->call, "interrupted: what was sent until then is in the trace");
 
@@ -559,7 +646,8 @@ static int record(struct run *run)
 static int record_run(struct call *call)
 {
     const struct record_args *args = call->args;
-    struct run run = {.call = call, .args = args, .path = trace_path_or(args->output)};
+    struct run run = {
+        .call = call, .args = args, .path = trace_path_or(args->output), .body.fd = -1};
     catch_signals();
     const int exit_status = record(&run);
     run_done(&run);
@@ -578,7 +666,10 @@ const struct verb verb_record = {
                 "netphase record -n 200 -c 8 https://example.org/\t200 requests, 8 at once\n"
                 "netphase record -n 20 --cold https://example.org/\tevery one with its own lookup "
                 "and handshake\n"
-                "netphase record -D 30s --rate 50 https://example.org/\tan open loop\n",
+                "netphase record -D 30s --rate 50 https://example.org/\tan open loop\n"
+                "netphase record -d name=value https://example.org/form\ta form\n"
+                "netphase record -T big.iso https://example.org/upload/\ta file, in constant "
+                "memory\n",
     .options = option_table,
     .args_size = sizeof(struct record_args),
     .defaults = &defaults,

@@ -31,7 +31,7 @@ enum {
     TRIES = 2,           /* processes a lookup may lose */
     GONE_MOST = 64,      /* killed processes that have not been reaped */
     LEAST_CHILD_FD = 10, /* above those that the helper gets */
-    REAP_MS = 200        /* how long the end of the resolver waits for a killed process */
+    REAP_MS = 5000 /* the end of the resolver waits for killed processes; they need microseconds */
 };
 
 extern char **environ;

@@ -134,6 +134,9 @@ error_log $work/error.log;
 events { worker_connections 4096; }
 http {
     access_log $work/access.log combined;
+    log_format full escape=none '\$request_method \$request_uri \$status type=\$http_content_type length=\$content_length '
+        'coding=\$http_transfer_encoding expect=\$http_expect accept=\$http_accept_encoding \$server_protocol body=\$request_body';
+    access_log $work/full.log full;
     client_body_temp_path $work/temp/body;
     proxy_temp_path $work/temp/proxy;
     fastcgi_temp_path $work/temp/fastcgi;

@@ -3,7 +3,15 @@
 . "$(dirname "$0")/lib.sh"
 need sqlite3 sqlite3
 need openssl openssl
-start_nginx
+mkdir -p www/put
+printf 'me:%s\n' "$(openssl passwd -apr1 geheim5)" >passwd
+start_nginx '
+        location /put/ { dav_methods PUT; client_max_body_size 0; }
+        location /small { dav_methods PUT; client_max_body_size 1k; }
+        location /post { client_max_body_size 0; client_body_buffer_size 1m; proxy_pass http://127.0.0.1:$server_port/sink; }
+        location = /sink { access_log off; client_max_body_size 0; return 200 "taken\n"; }
+        location /private { auth_basic "test"; auth_basic_user_file $document_root/../passwd; try_files /index.html =404; }
+'
 base_http="http://127.0.0.1:$http_port"
 base_https="https://localhost:$https_port"
 
@@ -41,7 +49,7 @@ refuses "a file without URLs" 2 "none.txt has no URL" --urls none.txt
 refuses "a folder of URLs" 4 "cannot be read: Is a directory" --urls .
 refuses "a missing file" 4 "cannot be read: No such file" --urls missing.txt
 refuses "nothing at all" 2 "expected a URL"
-refuses "standard input twice" 2 "standard input is named 2 times" - -
+refuses "URLs of standard input twice" 2 "standard input is named 2 times" - -
 
 # --- what is never stored
 record --detail headers -H 'X-Tenant: geheim1' -H 'Authorization: Bearer geheim2' --redact x-tenant -o some.db "$base_http/?q=geheim3" || fail "--redact: $(cat err.txt)"
@@ -79,6 +87,119 @@ record -o off.db "$base_http/" || fail "spans: $(cat err.txt)"
 equal "nothing is kept unasked" "$(sql off.db 'SELECT count(*) FROM wire')" 0
 trace_is_sound wire.db
 trace_is_sound huge.db
+
+# --- methods and bodies: what was typed is what the server sees
+seen() { tail -n 1 full.log; }
+record -X DELETE -o body.db "$base_http/post" || fail "-X: $(cat err.txt)"
+contains "-X without a body" "$(seen)" "DELETE /post 200 type= length= coding= expect="
+record -d a=1 -d 'b=2 3' -o body.db "$base_http/post" || fail "-d: $(cat err.txt)"
+contains "-d" "$(seen)" "POST /post 200 type=application/x-www-form-urlencoded length=9 coding= expect= "
+contains "the body of -d" "$(seen)" "body=a=1&b=2 3"
+printf 'line one\r\nline two\n' >lines.txt
+record -d @lines.txt -H 'Content-Type: text/plain' -X PATCH -o body.db "$base_http/post" || fail "-d @FILE: $(cat err.txt)"
+contains "-d @FILE takes line ends out" "$(seen)" "PATCH /post 200 type=text/plain length=16 "
+contains "the body of -d @FILE" "$(seen)" "body=line oneline two"
+printf 'from input' | record -d @- -o body.db "$base_http/post" || fail "-d @-: $(cat err.txt)"
+contains "the body of -d @-" "$(seen)" "body=from input"
+record -d '' -o body.db "$base_http/post" || fail "-d '': $(cat err.txt)"
+contains "an empty body" "$(seen)" "POST /post 200 type=application/x-www-form-urlencoded length=0 "
+record -d x=1 --chunked -o body.db "$base_http/post" || fail "--chunked: $(cat err.txt)"
+contains "--chunked" "$(seen)" " coding=chunked expect= "
+contains "the body of --chunked" "$(seen)" "body=x=1"
+record -d x=1 -H 'Transfer-Encoding: chunked' -H 'Expect: 100-continue' -o body.db "$base_http/post" || fail "by header: $(cat err.txt)"
+contains "chunked and Expect by header" "$(seen)" "coding=chunked expect=100-continue"
+: >full.log
+record -n 20 -c 4 -d 'n=1' -o many.db "$base_http/post" || fail "-n 20 -c 4 -d: $(cat err.txt)"
+equal "bodies of twenty requests" "$(grep -c 'body=n=1$' full.log)" 20
+holds "connections for them" "$(sql many.db 'SELECT count(*) FROM connections') <= 4"
+equal "bytes of their bodies" "$(sql many.db 'SELECT sum(sent_bytes) FROM requests')" 60
+equal "the command line has no body" "$(sql many.db 'SELECT command FROM runs')" "netphase record -n 20 -c 4 -d * -o many.db $base_http/post"
+trace_is_sound body.db
+trace_is_sound many.db
+
+# --- uploads: a file of any size in constant memory, standard input in chunks
+head -c 75000 /dev/urandom | base64 -w0 >'some file'
+record -n 3 -c 3 -T 'some file' -o up.db "$base_http/put/" || fail "-T: $(cat err.txt)"
+contains "-T" "$(seen)" "PUT /put/some%20file 20"
+contains "-T says its length" "$(seen)" "length=100000 coding= expect= "
+cmp -s 'some file' 'www/put/some file' || fail "what arrived of -T is something else"
+record -T 'some file' -X POST -o up.db "$base_http/post?x=1" || fail "-T with -X: $(cat err.txt)"
+contains "-T to a URL with a query" "$(seen)" "POST /post?x=1 200 type= length=100000 "
+head -c 200000 /dev/urandom >piped
+record -T - -o up.db "$base_http/put/piped" <piped || fail "-T - of a file: $(cat err.txt)"
+cat piped | record -T - -o up.db "$base_http/put/piped" || fail "-T -: $(cat err.txt)"
+contains "-T -" "$(seen)" "coding=chunked expect=100-continue"
+cmp -s piped www/put/piped || fail "what arrived of -T - is something else"
+record -T /dev/null -o up.db "$base_http/put/none" || fail "-T of a device: $(cat err.txt)"
+equal "statuses of uploads" "$(sql up.db 'SELECT count(*) FROM requests WHERE status NOT IN (200, 201, 204)')" 0
+holds "send is a phase of its own" "$(sql up.db 'SELECT min(send_ns) FROM requests') > 0"
+"$netphase" record -o up.db -T www/huge "$base_http/put/huge" >out.txt 2>err.txt &
+recorder=$!
+most=0
+while kill -0 "$recorder" 2>/dev/null; do
+    child=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$recorder/status" 2>/dev/null)
+    [ "${child:-0}" -gt "$most" ] && most=$child
+    sleep 0.01
+done
+wait "$recorder" || fail "a large upload: $(cat err.txt)"
+equal "all of a large file" "$(stat -c %s www/put/huge)" $((100 * 1024 * 1024))
+equal "sent bytes of a large file" "$(sql up.db 'SELECT sent_bytes FROM requests ORDER BY id DESC LIMIT 1')" $((100 * 1024 * 1024))
+holds "kB of memory for a file of 100 MiB" "most < 90000 || ${NP_SANITIZED:-0}"
+record -T www/huge -o up.db "$base_http/small" || fail "an upload that is refused: $(cat err.txt)"
+equal "413 is a status" "$(sql up.db 'SELECT status FROM requests ORDER BY id DESC LIMIT 1')" 413
+trace_is_sound up.db
+# what blocks a request does not block an interrupt
+mkfifo never
+"$netphase" record -T never -o stop.db "$base_http/put/never" >stop.out 2>&1 &
+recorder=$!
+exec 7>never
+stop_begun() { [ -e stop.db ] && [ -n "$(find . -name 'stop.db-ring-*')" ]; }
+until_true 10 stop_begun || fail "no run began"
+kill -INT "$recorder"
+wait "$recorder"
+equal "exit of an interrupted upload" $? 130
+exec 7>&-
+trace_is_sound stop.db
+
+# --- credentials: a challenge is answered, and never stored
+record -u me:geheim5 -o user.db "$base_http/private" || fail "-u: $(cat err.txt)"
+equal "hops of a challenge" "$(sql user.db 'SELECT group_concat(status || coalesce(" of " || hop_of, ""), " ") FROM requests')" "401 200 of 1"
+record "http://me:gehe%69m5@127.0.0.1:$http_port/private" -o user.db || fail "credentials in a URL: $(cat err.txt)"
+equal "the last status" "$(sql user.db 'SELECT status FROM requests ORDER BY id DESC LIMIT 1')" 200
+record --user=me:wrong --fail -o user.db "$base_http/private"
+equal "exit of wrong credentials with --fail" $? 1
+record -u me:geheim5 --fail -o user.db "$base_http/private" || fail "a hop with 401 is no failure: $(cat err.txt)"
+record -u me:geheim5 -d big=1 -o user.db "$base_http/private" || fail "-u with a body: $(cat err.txt)"
+equal "secrets in the file" "$(cat user.db user.db-wal 2>/dev/null | grep -acE 'geheim5|gehe%69m5')" 0
+trace_is_sound user.db
+
+# --- versions and the rest
+record --http1.0 -o version.db "$base_http/post" || fail "--http1.0: $(cat err.txt)"
+contains "--http1.0" "$(seen)" "HTTP/1.0"
+record --http1.1 -o version.db "$base_http/post" || fail "--http1.1: $(cat err.txt)"
+contains "--http1.1" "$(seen)" "HTTP/1.1"
+record --compressed -o version.db "$base_http/post" || fail "--compressed: $(cat err.txt)"
+contains "--compressed" "$(seen)" "accept=gzip"
+record -n 2 -H 'Connection: close' -o version.db "$base_http/post" || fail "Connection: close: $(cat err.txt)"
+equal "nothing is reused" "$(sql version.db 'SELECT sum(reused) FROM requests')" 0
+
+# --- words that make no request
+mkdir folder
+refuses "-d and -T" 2 "--data and --upload exclude each other" -d a -T lines.txt "$base_http/"
+refuses "-T of a folder" 4 "folder cannot be read: Is a directory" -T folder "$base_http/"
+refuses "-T of a missing file" 4 "nothing.txt cannot be read: No such file" -T nothing.txt "$base_http/"
+refuses "-d of a missing file" 4 "nothing.txt cannot be read: No such file" -d @nothing.txt "$base_http/"
+refuses "-d @" 2 "expected a file behind it" -d @ "$base_http/"
+refuses "--chunked of nothing" 2 "nothing to send in chunks" --chunked "$base_http/"
+refuses "a GET with a body" 2 "a GET has no body" -X GET -d a "$base_http/"
+refuses "chunks of HTTP/1.0" 2 "HTTP/1.0 has no chunks" --http1.0 --chunked -d a "$base_http/"
+refuses "standard input twice" 2 "can be sent once" -n 2 -T - "$base_http/"
+refuses "a pipe to two URLs" 2 "can be sent once" -T never "$base_http/" "$base_http/a" 7<>never
+refuses "URLs and body from standard input" 2 "is read for URLs already" -T - -
+refuses "-u without a password" 2 "--user without a password" -u me "$base_http/"
+refuses "a length by hand" 2 "is counted" -H 'Content-Length: 3' -d a "$base_http/"
+refuses "an odd Expect" 2 "expected 100-continue or nothing" -H 'Expect: x' -d a "$base_http/"
+refuses "an odd method" 2 "method" -X 'G T' "$base_http/"
 
 # --- TLS versions
 record --tlsv1.2 --cacert ca.pem -o tls.db "$base_https/" || fail "--tlsv1.2: $(cat err.txt)"
