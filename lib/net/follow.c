@@ -241,11 +241,42 @@ static bool plan_redirect(np_request *request, np_transfer *transfer, np_error *
     return false;
 }
 
+/* RS-1. */
+static np_status refuse_replay(np_error *err, int status)
+{
+    return np_fail_web(err, NP_WEB_PROTOCOL_ERROR, NULL, status, NULL,
+                       "status %d asks for the body again, and it was not buffered", status);
+}
+
 /* Is the body sent with the next hop? */
 static bool needs_body(const np_request *request)
 {
     const np_follow *follow = &request->follow;
     return follow->plan != NP_FOLLOW_REDIRECT || strcmp(follow->plan_method, follow->method) == 0;
+}
+
+/* An empty body goes without it. */
+static bool has_sent_expect(np_request *request)
+{
+    const np_transfer_spec *spec = &request->spec;
+    if (!spec->expect_continue || spec->body_form == NP_BODY_FORM_NONE)
+        return false;
+    if (spec->body_form == NP_BODY_FORM_CHUNKED || !spec->hold)
+        return spec->body_form == NP_BODY_FORM_CHUNKED || spec->body_length > 0;
+    pthread_mutex_lock(&request->lock);
+    const bool has_bytes = request->outgoing.written > 0;
+    pthread_mutex_unlock(&request->lock);
+    return has_bytes;
+}
+
+/* The server does not know Expect: once more without it. The next 417 is an answer like any other.
+ */
+static bool plan_without_expect(np_request *request)
+{
+    if (!has_sent_expect(request))
+        return false;
+    request->follow.plan = NP_FOLLOW_EXPECT;
+    return true;
 }
 
 bool np_follow_header(np_request *request, np_transfer *transfer, np_error *refusal)
@@ -258,11 +289,12 @@ bool np_follow_header(np_request *request, np_transfer *transfer, np_error *refu
         remember_auth(request);
     if (status == 401)
         follows = plan_auth(request, transfer, refusal);
+    else if (status == 417)
+        follows = plan_without_expect(request);
     else if (follow->auto_redirect && np_hop_is_redirect(status))
         follows = plan_redirect(request, transfer, refusal);
     if (follows && needs_body(request) && !np_sending_can_replay(request)) { /* RS-1 */
-        (void)np_fail_web(refusal, NP_WEB_PROTOCOL_ERROR, NULL, status, NULL,
-                          "status %d asks for the body again, and it was not buffered", status);
+        (void)refuse_replay(refusal, status);
         plan_drop(&request->follow);
         follows = false;
     }
@@ -354,6 +386,10 @@ static bool is_aborted(np_request *request)
     return aborted;
 }
 
+static const uint8_t reason_of[] = {[NP_FOLLOW_REDIRECT] = NP_HOP_REDIRECT,
+                                    [NP_FOLLOW_AUTH] = NP_HOP_AUTH,
+                                    [NP_FOLLOW_EXPECT] = NP_HOP_EXPECT_FAILED};
+
 np_follow_step np_follow_done(np_request *request, const np_transfer *transfer,
                               const np_error *failure, np_error *err)
 {
@@ -369,14 +405,18 @@ np_follow_step np_follow_done(np_request *request, const np_transfer *transfer,
     }
     np_status status = NP_OK;
     const bool drops_body = !needs_body(request);
-    if (plan == NP_FOLLOW_REDIRECT)
+    if (!drops_body && !np_sending_can_replay(request)) /* taken since the header came */
+        status = refuse_replay(err, np_transfer_status(transfer));
+    else if (plan == NP_FOLLOW_REDIRECT)
         apply_redirect(request);
-    else
+    else if (plan == NP_FOLLOW_AUTH)
         status = apply_auth(request, err);
+    else
+        request->expect_continue = false; /* before np_sending_next_hop says how the body comes */
     plan_drop(follow);
     if (status)
         return NP_FOLLOW_FAIL;
-    fill_spec(request, transfer, plan == NP_FOLLOW_REDIRECT ? NP_HOP_REDIRECT : NP_HOP_AUTH);
+    fill_spec(request, transfer, reason_of[plan]);
     np_sending_next_hop(request, drops_body);
     return NP_FOLLOW_NEXT;
 }

@@ -1,6 +1,6 @@
 /*
- * What comes after an answer that is not the final one: redirects (RS-0 … RS-3) and authentication
- * (RS-4), each a hop of its own above the engine. Floor 2.
+ * What comes after an answer that is not the final one: redirects (RS-0 … RS-3), authentication
+ * (RS-4) and 417 to an Expect, each a hop of its own above the engine. Floor 2.
  *
  *   header() ─► np_follow_header: a plan, and the rest of this answer is drained
  *   done()   ─► np_follow_done:   the plan becomes the next hop, which begins where this one ended
@@ -26,7 +26,8 @@ typedef struct np_follow_address {
 typedef enum np_follow_kind {
     NP_FOLLOW_NONE, /* the answer is the final one */
     NP_FOLLOW_REDIRECT,
-    NP_FOLLOW_AUTH
+    NP_FOLLOW_AUTH,
+    NP_FOLLOW_EXPECT /* 417: once more, without Expect */
 } np_follow_kind;
 
 typedef struct np_follow {

@@ -60,6 +60,20 @@ static bool read_head(int fd, char *head)
     return false;
 }
 
+/* Reads over the body; false: the client has gone. */
+static bool read_body(struct digest_server *server, int fd, const char *head)
+{
+    const char *line = strcasestr(head, "\r\nContent-Length: ");
+    unsigned long left = line ? strtoul(line + 18, NULL, 10) : 0;
+    char byte;
+    for (; left > 0 && recv(fd, &byte, 1, 0) == 1; left--) {
+        pthread_mutex_lock(&server->lock);
+        server->counts.body_bytes++;
+        pthread_mutex_unlock(&server->lock);
+    }
+    return left == 0;
+}
+
 static const char *authorization_in(char *head)
 {
     char *line = strcasestr(head, "\r\nAuthorization: ");
@@ -226,7 +240,7 @@ static void *serve(void *argument)
     struct digest_server *server = seat->server;
     const int fd = server->fds[seat->index];
     char head[HEAD_SIZE], out[2048];
-    while (read_head(fd, head)) {
+    while (read_head(fd, head) && read_body(server, fd, head)) {
         pthread_mutex_lock(&server->lock);
         const int length = answer(server, head, out, sizeof out);
         pthread_mutex_unlock(&server->lock);

@@ -29,8 +29,9 @@ struct digest_counts {
     unsigned requests, connections;
     unsigned challenged; /* without an answer */
     unsigned accepted, stale;
-    unsigned refused; /* with an answer that does not hold */
-    char why[256];    /* of the last refusal */
+    unsigned body_bytes; /* of all requests with a Content-Length */
+    unsigned refused;    /* with an answer that does not hold */
+    char why[256];       /* of the last refusal */
 };
 struct digest_counts digest_server_counts(struct digest_server *server);
 
