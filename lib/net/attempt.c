@@ -2,6 +2,7 @@
 #include "attempt.h"
 
 #include "clock.h"
+#include "tcp_sample.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -16,6 +17,8 @@ struct np_attempt {
     int fd;
     np_loop_watch *watch;
     uint32_t span;
+    uint64_t call_ns, called_ns; /* around connect() */
+    np_stamp connected;
     np_attempt_fn fn;
     void *user;
 };
@@ -109,11 +112,36 @@ static int connect_result(int fd, unsigned ready)
     return getpeername(fd, &peer.any, &size) == 0 ? 0 : ENOTCONN;
 }
 
+/*
+ * When the SYN-ACK came. TCP's only sample of the round trip so far is that of the SYN, in us: it
+ * was sent inside connect(), which on a local network also runs the peer, so counting from the call
+ * is right to within its length. A SYN that was sent twice gives no such sample.
+ */
+static void find_connected(np_attempt *attempt, int fd, uint64_t now_ns)
+{
+    const np_span_seat *seat = &attempt->spec.seat;
+    np_tcp_reading tcp;
+    attempt->connected = (np_stamp){.ns = now_ns, .source = NP_SOURCE_SYSCALL};
+    if (!attempt->spec.ask_kernel || !is_traced(attempt) || !np_kernel_tcp(fd, &tcp))
+        return;
+    np_tcp_sample_emit(seat->producer, seat->request, seat->connection, NP_PHASE_CONNECT, now_ns,
+                       &tcp);
+    const uint64_t at_ns = attempt->call_ns + (uint64_t)tcp.rtt_us * NP_NS_PER_US;
+    if (tcp.rtt_us == 0 || tcp.retransmits > 0 || at_ns > now_ns)
+        return;
+    attempt->connected = (np_stamp){
+        .ns = at_ns,
+        .source = NP_SOURCE_KERNEL,
+        .uncertainty = np_uncertainty(attempt->called_ns - attempt->call_ns + NP_NS_PER_US)};
+}
+
 static void on_ready(int fd, unsigned ready, uint64_t now_ns, void *user)
 {
     np_attempt *attempt = user;
     const int error_number = connect_result(fd, ready);
-    span_end_error(attempt, now_ns, error_number);
+    if (error_number == 0)
+        find_connected(attempt, fd, now_ns);
+    span_end_error(attempt, error_number == 0 ? attempt->connected.ns : now_ns, error_number);
     np_loop_watch_stop(attempt->watch);
     if (error_number != 0)
         close(fd);
@@ -156,7 +184,10 @@ static int connect_once(np_attempt *attempt, bool is_first)
         span_begin(attempt, now_ns);
     if (open_error != 0)
         return open_error;
-    return call_connect(attempt, attempt->fd) == 0 ? 0 : errno;
+    attempt->call_ns = is_traced(attempt) ? np_now() : now_ns;
+    const int failure = call_connect(attempt, attempt->fd) == 0 ? 0 : errno;
+    attempt->called_ns = is_traced(attempt) ? np_now() : now_ns;
+    return failure;
 }
 
 np_attempt_status np_attempt_start(np_loop *loop, const np_attempt_spec *spec, np_attempt_fn fn,
@@ -200,6 +231,11 @@ void np_attempt_disown(np_attempt *attempt, uint64_t now_ns)
 {
     span_end(attempt, now_ns, NP_SPAN_ABANDONED, NULL);
     attempt->spec.seat.request = 0;
+}
+
+np_stamp np_attempt_connected(const np_attempt *attempt)
+{
+    return attempt->connected;
 }
 
 const np_address *np_attempt_address(const np_attempt *attempt)

@@ -20,6 +20,7 @@ typedef struct np_attempt np_attempt;
 typedef struct np_attempt_spec {
     np_address address;
     np_span_seat seat;
+    bool ask_kernel;   /* when it was connected; a reading of TCP goes into the trace */
     bool begins_phase; /* this is the first of its dial: `connect` begins right before its connect()
                         */
     int (*connect)(int fd, const struct sockaddr *address,
@@ -27,9 +28,12 @@ typedef struct np_attempt_spec {
 } np_attempt_spec;
 
 /* error_number 0: connected, `fd` is owned by the callee. Otherwise the socket is closed. The
- * attempt is gone when this is called. */
+ * attempt is gone when this returns. */
 typedef void (*np_attempt_fn)(np_attempt *attempt, int error_number, int fd, uint64_t now_ns,
                               void *user);
+
+/* From inside `fn`, connected: since when. Later than the true instant by up to its uncertainty. */
+np_stamp np_attempt_connected(const np_attempt *attempt);
 
 typedef enum np_attempt_status {
     NP_ATTEMPT_RUNNING,

@@ -12,6 +12,7 @@
 
 #include "descriptors.h"
 #include "easy.h"
+#include "kernel_time.h"
 #include "tls_events.h"
 #include "transfer_trace.h"
 #include "tunnel.h"
@@ -103,6 +104,20 @@ static uint16_t local_port_of(int fd)
                                                : ((const struct sockaddr_in *)&address)->sin_port);
 }
 
+/* The connection stood and our loop had not looked: over TLS that is time of `tls`, which begins
+   when TCP stands; otherwise it lies behind `connect`, in nobody's phase. */
+static void trace_late_connect(const np_connection *connection, const np_dial_result *told)
+{
+    np_producer *producer = connection->engine->producer;
+    const uint32_t request = connection->transfer ? connection->transfer->number : 0;
+    if (!producer || !request || told->looked_ns < told->connected_ns + NP_LATE_VISIBLE_NS)
+        return;
+    const uint32_t span = np_emit_span_begin(
+        producer, told->connected_ns, request, connection->number,
+        connection->point->tls ? NP_PHASE_TLS : NP_PHASE_CONNECT, NP_SPAN_LATENESS, 0, "loop busy");
+    np_emit_span_end(producer, told->looked_ns, request, span, NP_SPAN_OK, NULL);
+}
+
 static void on_dialed(const np_dial_result *result, void *user)
 {
     np_connection *connection = user;
@@ -112,6 +127,12 @@ static void on_dialed(const np_dial_result *result, void *user)
         connection->fd = told.fd;
         connection->peer = told.peer;
         connection->connected_ns = told.connected_ns;
+        connection->connected_source = told.connected_source;
+        connection->connected_uncertainty = told.connected_uncertainty;
+        connection->sampled_ns = told.looked_ns;
+        if (connection->engine->stamping >= 0)
+            connection->stamped = np_kernel_time_enable(told.fd);
+        trace_late_connect(connection, &told);
         connection->second_connect = told.second_connect;
         connection->local_port = local_port_of(told.fd);
         connection->state = NP_CONNECTION_RESERVED;
@@ -401,10 +422,14 @@ static void on_ready(int fd, unsigned ready, uint64_t now_ns, void *user)
     if (ready & NP_LOOP_ERROR)
         events |= CURL_CSELECT_ERR;
     int running;
+    connection->look.looked_ns = 0;
+    if ((ready & NP_LOOP_READ) && !(ready & NP_LOOP_ERROR)) /* what went wrong is libcurl's to find */
+        np_look_begin(connection, now_ns);
     engine->inside_curl++;
     (void)curl_multi_socket_action(engine->multi, fd, events,
                                    &running); /* what went wrong comes as a message */
     engine->inside_curl--;
+    np_look_end(connection);
 }
 
 /* --- idle and back --- */

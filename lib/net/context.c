@@ -200,6 +200,9 @@ static np_status check_options(const np_context_options *o, np_error *err)
                            (int)versions[i]);
     if (o->tls_maximum != NP_TLS_DEFAULT && o->tls_minimum > o->tls_maximum)
         return np_fail(err, NP_E_ARGUMENT, "tls_minimum is newer than tls_maximum");
+    if (o->kernel_times < NP_KERNEL_TIMES_AUTO || o->kernel_times > NP_KERNEL_TIMES_NEVER)
+        return np_fail(err, NP_E_ARGUMENT, "kernel_times is %d: expected one of np_kernel_times",
+                       (int)o->kernel_times);
     if ((o->resolve_count > 0 && !o->resolve) || (o->connect_to_count > 0 && !o->connect_to))
         return np_fail(err, NP_E_ARGUMENT_NULL, "%s is NULL",
                        o->resolve_count > 0 && !o->resolve ? "resolve" : "connect_to");
@@ -246,6 +249,7 @@ static np_status make_engine(np_context *context, const np_context_options *o, n
         .connect_to = o->connect_to,
         .connect_to_count = o->connect_to_count,
         .resolver = o->resolver,
+        .kernel_times = o->kernel_times,
     };
     np_status status = make_proxies(context, o, err);
     if (status)
@@ -261,6 +265,7 @@ static np_status make_engine(np_context *context, const np_context_options *o, n
         .insecure = o->insecure,
         .tls_minimum = o->tls_minimum,
         .tls_maximum = o->tls_maximum,
+        .kernel_times = o->kernel_times,
     };
     status = np_dialer_create(context->loop, &dialer, context->producer, &context->dialer, err);
     if (status)

@@ -24,7 +24,9 @@
 #include "curl_events.h"
 
 #include "connection.h"
+#include "kernel_time.h"
 #include "round.h"
+#include "tcp_sample.h"
 #include "tls_events.h"
 #include "transfer_trace.h"
 #include "tunnel.h"
@@ -105,11 +107,29 @@ static bool call_body(np_transfer *transfer, const void *data, size_t length)
 
 /* --- boundaries --- */
 
-void np_curl_events_begin_wait(np_transfer *transfer, uint64_t now_ns)
+static void begin_wait_at(np_transfer *transfer, np_stamp stamp)
 {
     transfer->stage = NP_STAGE_WAIT;
-    np_emit_phase_begin(transfer->engine->producer, now_ns, transfer->number, NP_PHASE_WAIT,
-                        NP_SOURCE_CALLBACK);
+    transfer->wait_begin_ns = stamp.ns;
+    np_tcp_sample_slow(transfer->connection, transfer->number, NP_PHASE_SEND,
+                       transfer->send_begin_ns, stamp.ns);
+    np_emit_phase_stamp(transfer->engine->producer, NP_EVENT_PHASE_BEGIN, stamp, transfer->number,
+                        NP_PHASE_WAIT);
+}
+
+void np_curl_events_begin_wait(np_transfer *transfer, uint64_t now_ns)
+{
+    begin_wait_at(transfer, (np_stamp){.ns = now_ns, .source = NP_SOURCE_CALLBACK});
+}
+
+/* libcurl has not seen a response yet. What waits to be read may be one, or a ticket: when it has
+   been read we know, and whether the request was out before write() returned. */
+static void end_send(np_transfer *transfer)
+{
+    if (transfer->send_end_ns && np_look_has_more(transfer->connection))
+        return;
+    np_curl_events_begin_wait(transfer, transfer->send_end_ns ? transfer->send_end_ns
+                                                              : np_engine_stamp(transfer->engine));
 }
 
 static int on_prereq(void *user, char *remote_ip, char *local_ip, int remote_port, int local_port)
@@ -137,6 +157,7 @@ static int on_prereq(void *user, char *remote_ip, char *local_ip, int remote_por
     }
     transfer->prereq_seen = true;
     transfer->stage = NP_STAGE_SEND;
+    transfer->send_begin_ns = now_ns;
     connection->state = NP_CONNECTION_BUSY;
     connection->requests++;
     if (!connection->ready)
@@ -149,17 +170,11 @@ static int on_prereq(void *user, char *remote_ip, char *local_ip, int remote_por
     return CURL_PREREQFUNC_OK;
 }
 
-/* A request that may need several writes is watched by the debug callback. */
-static bool watches_pieces(const np_easy *easy)
-{
-    return easy->verbose && !easy->verbose_for_tunnel;
-}
-
 void np_curl_events_step(np_transfer *transfer, int wanted)
 {
     if (transfer->stage == NP_STAGE_SEND && wanted == CURL_POLL_IN &&
-        !watches_pieces(transfer->easy))
-        np_curl_events_begin_wait(transfer, np_engine_stamp(transfer->engine));
+        !transfer->easy->many_writes)
+        end_send(transfer);
     else if (wanted == CURL_POLL_REMOVE && transfer->header_done && transfer->expected_bytes < 0)
         transfer->last_ns = np_engine_stamp(transfer->engine);
 }
@@ -171,11 +186,40 @@ static int on_progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c, cur
     np_transfer *transfer = easy->transfer;
     if (!transfer)
         return 0;
-    if (transfer->stage == NP_STAGE_SEND && !watches_pieces(easy))
-        np_curl_events_begin_wait(transfer, np_engine_stamp(transfer->engine));
+    if (transfer->stage == NP_STAGE_SEND && !easy->many_writes)
+        end_send(transfer);
     else if (transfer->header_done && transfer->expected_bytes < 0)
         transfer->last_ns = np_engine_stamp(transfer->engine);
     return 0;
+}
+
+void np_curl_events_give_up(np_transfer *transfer)
+{
+    if (transfer->stage == NP_STAGE_SEND && transfer->send_end_ns &&
+        transfer->spec.body_form == NP_BODY_FORM_NONE)
+        np_curl_events_begin_wait(transfer, transfer->send_end_ns);
+}
+
+/* libcurl looks for the answer before it returns. */
+static void note_request_out(np_transfer *transfer)
+{
+    transfer->send_end_ns = np_engine_stamp(transfer->engine);
+    np_look_inside(transfer->connection, transfer->send_begin_ns, transfer->send_end_ns);
+}
+
+/* The response has begun at `first`, and the end of send was not told: the request was out by then
+   at the latest, even where write() returned later (on a local network it runs the peer). */
+static void end_send_before(np_transfer *transfer, np_stamp first, uint64_t now_ns)
+{
+    const uint64_t end_ns = transfer->send_end_ns ? transfer->send_end_ns : now_ns;
+    if (first.source == NP_SOURCE_KERNEL && first.ns < end_ns)
+        begin_wait_at(transfer,
+                      (np_stamp){.ns = first.ns,
+                                 .source = NP_SOURCE_KERNEL,
+                                 .uncertainty =
+                                     np_uncertainty(first.ns - transfer->send_begin_ns)});
+    else
+        np_curl_events_begin_wait(transfer, end_ns);
 }
 
 static void wrote_piece(np_transfer *transfer, curl_infotype type, size_t length)
@@ -186,20 +230,25 @@ static void wrote_piece(np_transfer *transfer, curl_infotype type, size_t length
         transfer->send_end_ns = np_engine_stamp(transfer->engine);
 }
 
-/* Only set for a request that may need more than one write, while a proxy is asked for a tunnel,
- * and where the wire is kept. */
+/* Only set where each write counts: easy.c, set_verbose. */
 static int on_debug(CURL *handle, curl_infotype type, char *data, size_t length, void *user)
 {
     (void)handle;
     const np_easy *easy = user;
     np_transfer *transfer = easy->transfer;
-    if (transfer)
-        np_wire_take(transfer, type, data, length);
-    if (transfer && transfer->connection && !transfer->connection->ready)
+    if (!transfer)
+        return 0;
+    np_wire_take(transfer, type, data, length);
+    if (transfer->connection && (type == CURLINFO_SSL_DATA_OUT || type == CURLINFO_SSL_DATA_IN))
+        np_tls_events_message(transfer->connection, data, length, type == CURLINFO_SSL_DATA_OUT);
+    if (transfer->connection && !transfer->connection->ready)
         np_tunnel_debug(transfer->connection->tunnel, type, data, length);
-    else if (transfer && watches_pieces(easy) &&
-             (type == CURLINFO_HEADER_OUT || type == CURLINFO_DATA_OUT))
+    else if (type != CURLINFO_HEADER_OUT && type != CURLINFO_DATA_OUT)
+        return 0;
+    else if (easy->many_writes)
         wrote_piece(transfer, type, length);
+    else if (transfer->stage == NP_STAGE_SEND && transfer->connection)
+        note_request_out(transfer);
     return 0;
 }
 
@@ -229,14 +278,18 @@ static bool begin_response(np_transfer *transfer, const char *line, size_t lengt
     if (status < 200)
         return true;
     const uint64_t now_ns = np_engine_stamp(transfer->engine);
+    const np_stamp first = np_look_first_byte(transfer, now_ns);
     if (!np_upload_is_out(transfer)) /* send ends here, and there is no wait */
         np_upload_answered(transfer, now_ns);
     else if (transfer->stage == NP_STAGE_SEND)
-        np_curl_events_begin_wait(transfer, transfer->send_end_ns ? transfer->send_end_ns : now_ns);
+        end_send_before(transfer, first, now_ns);
     transfer->stage = NP_STAGE_RECEIVE;
     transfer->last_ns = now_ns;
-    np_emit_phase_begin(transfer->engine->producer, now_ns, transfer->number, NP_PHASE_RECEIVE,
-                        NP_SOURCE_CALLBACK);
+    np_tcp_sample_slow(transfer->connection, transfer->number, NP_PHASE_WAIT,
+                       transfer->wait_begin_ns, now_ns);
+    transfer->receive_begin_ns = first.ns;
+    np_emit_phase_stamp(transfer->engine->producer, NP_EVENT_PHASE_BEGIN, first, transfer->number,
+                        NP_PHASE_RECEIVE);
     return true;
 }
 
@@ -350,6 +403,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *user)
     const uint64_t received = transfer->received_bytes + length;
     if (transfer->expected_bytes < 0 || received >= (uint64_t)transfer->expected_bytes)
         transfer->last_ns = np_engine_stamp(transfer->engine);
+    np_look_ahead(transfer, length);
     if (!transfer->draining && transfer->handler.body && !call_body(transfer, data, length) &&
         !transfer->draining)
         return transfer->abort_pending ? 0 : pause_transfer(transfer);

@@ -8,6 +8,8 @@
 /* Sets every callback of a new handle; false: no memory. */
 bool np_curl_events_install(np_easy *easy);
 
+/* The transfer ends, and nothing was answered: what is known of the end of send is told. */
+void np_curl_events_give_up(np_transfer *transfer);
 /* The last byte of the request was written. */
 void np_curl_events_begin_wait(np_transfer *transfer, uint64_t now_ns);
 /* Tells the handler of a header that was held back (transfer->route.is_held). */

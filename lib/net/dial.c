@@ -32,6 +32,7 @@ struct np_dialer {
     np_loop *loop;
     np_producer *producer;
     np_family family;
+    bool ask_kernel;
     int64_t resolution_delay_ns, attempt_delay_ns;
     np_dial_rules *rules;
     np_dns *dns;
@@ -71,12 +72,17 @@ static np_producer *producer_of(const np_dial *dial)
     return dial->request ? dial->dialer->producer : NULL;
 }
 
-static void end_phase(np_dial *dial, uint64_t now_ns, np_source source)
+static void end_phase_at(np_dial *dial, np_stamp stamp)
 {
     if (dial->phase != PHASE_NONE)
-        np_emit_phase_end(producer_of(dial), now_ns, dial->request,
-                          dial->phase == PHASE_DNS ? NP_PHASE_DNS : NP_PHASE_CONNECT, source);
+        np_emit_phase_stamp(producer_of(dial), NP_EVENT_PHASE_END, stamp, dial->request,
+                            dial->phase == PHASE_DNS ? NP_PHASE_DNS : NP_PHASE_CONNECT);
     dial->phase = PHASE_NONE;
+}
+
+static void end_phase(np_dial *dial, uint64_t now_ns, np_source source)
+{
+    end_phase_at(dial, (np_stamp){.ns = now_ns, .source = (uint8_t)source});
 }
 
 /* An answer is stamped at the system call that brought it; what was known here, when we found it.
@@ -198,19 +204,24 @@ static void fail_connect(np_dial *dial, uint64_t now_ns)
     finish(dial, now_ns, NP_SOURCE_SYSCALL);
 }
 
-static void connected(np_dial *dial, const np_address *peer, int fd, uint64_t now_ns)
+static void connected(np_dial *dial, const np_address *peer, int fd, np_stamp since,
+                      uint64_t now_ns)
 {
     np_dial_result *result = &dial->result;
     np_address local;
     socklen_t size = sizeof local;
     result->error = (np_error){.status = NP_OK};
     result->fd = fd;
-    result->connected_ns = now_ns;
+    result->connected_ns = since.ns;
+    result->connected_source = since.source;
+    result->connected_uncertainty = since.uncertainty;
+    result->looked_ns = now_ns;
     memcpy(&result->peer, peer, np_address_size(peer));
     np_address_text(peer, result->remote);
     if (!result->second_connect && getsockname(fd, &local.any, &size) == 0)
         np_address_text(&local, result->local);
-    finish(dial, now_ns, NP_SOURCE_SYSCALL);
+    end_phase_at(dial, since);
+    finish(dial, since.ns, (np_source)since.source); /* the others lost at that moment */
 }
 
 static void step(np_dial *dial, uint64_t now_ns);
@@ -223,7 +234,7 @@ static void on_attempt(np_attempt *attempt, int error_number, int fd, uint64_t n
         i++;
     dial->attempts[i] = dial->attempts[--dial->attempt_count];
     if (error_number == 0) {
-        connected(dial, np_attempt_address(attempt), fd, now_ns);
+        connected(dial, np_attempt_address(attempt), fd, np_attempt_connected(attempt), now_ns);
         return;
     }
     note_failure(dial, np_attempt_address(attempt), error_number);
@@ -241,6 +252,7 @@ static bool start_attempt(np_dial *dial, const np_address *address, uint64_t now
         .seat = {.producer = producer_of(dial),
                  .request = dial->request,
                  .connection = dial->connection},
+        .ask_kernel = dial->dialer->ask_kernel,
         .begins_phase = dial->phase == PHASE_NONE && !dial->has_attempted
     };
     int fd = -1;
@@ -262,7 +274,8 @@ static bool start_attempt(np_dial *dial, const np_address *address, uint64_t now
         return true;
     case NP_ATTEMPT_UNCONNECTED:
         dial->result.second_connect = true;
-        connected(dial, address, fd, np_now());
+        now_ns = np_now();
+        connected(dial, address, fd, (np_stamp){.ns = now_ns, .source = NP_SOURCE_SYSCALL}, now_ns);
         return false;
     }
     return true;
@@ -489,6 +502,7 @@ np_status np_dialer_create(np_loop *loop, const np_dialer_options *options, np_p
     dialer->loop = loop;
     dialer->producer = producer;
     dialer->family = options->family;
+    dialer->ask_kernel = producer && options->kernel_times != NP_KERNEL_TIMES_NEVER;
     dialer->resolution_delay_ns = options->resolution_delay_ns
                                       ? options->resolution_delay_ns
                                       : RESOLUTION_DELAY_MS * (int64_t)NP_NS_PER_MS;

@@ -46,6 +46,7 @@ typedef struct np_dialer_options {
     const char *nsswitch_conf;  /* NULL: /etc/nsswitch.conf */
     const char *system_program; /* NULL: netphase-resolve, looked for */
     int64_t system_timeout_ns;  /* 0: 30 s */
+    np_kernel_times kernel_times;
 } np_dialer_options;
 
 /* NP_E_ARGUMENT names the entry that is malformed. */
@@ -75,6 +76,8 @@ typedef struct np_dial_result {
     struct sockaddr_storage peer;
     char remote[NP_ADDRESS_TEXT], local[NP_ADDRESS_TEXT];
     uint64_t connected_ns; /* the stamp of the end of connect */
+    uint8_t connected_source, connected_uncertainty;
+    uint64_t looked_ns; /* when we learned of it */
     bool dns_cached;
     bool second_connect; /* connect() answered 0 at once, twice: the socket is NOT connected,
                             libcurl must connect it to `peer` */

@@ -302,15 +302,16 @@ static CURLcode set_fields(np_easy *easy, const np_transfer_spec *spec)
     return curl_easy_setopt(easy->handle, CURLOPT_HTTPHEADER, count ? easy->list : NULL);
 }
 
+/* With it libcurl tells of each write, and of the messages of a handshake as they are written. It
+ * costs the formatting of texts nobody reads, so only where nothing else tells. */
 static CURLcode set_verbose(np_easy *easy, const np_transfer_spec *spec,
                             const np_connection *connection)
 {
-    const bool in_pieces = spec->body_form != NP_BODY_FORM_NONE ||
-                           np_wire_is_kept(easy->point->engine) ||
-                           strlen(spec->url) + easy->header_length > LONG_REQUEST_BYTES;
+    easy->many_writes = spec->body_form != NP_BODY_FORM_NONE ||
+                        strlen(spec->url) + easy->header_length > LONG_REQUEST_BYTES;
     const bool for_tunnel = np_tunnel_has_phase(easy->point) && !connection->ready;
-    const bool verbose = in_pieces || for_tunnel;
-    easy->verbose_for_tunnel = for_tunnel && !in_pieces;
+    const bool verbose = easy->many_writes || for_tunnel || np_look_is_wanted(connection) ||
+                         np_wire_is_kept(easy->point->engine);
     if (verbose == easy->verbose)
         return CURLE_OK;
     easy->verbose = verbose;

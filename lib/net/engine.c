@@ -11,6 +11,7 @@
 #include "descriptors.h"
 #include "dispatch.h"
 #include "easy.h"
+#include "kernel_time.h"
 #include "multi.h"
 #include "service_point.h"
 #include "transfer_run.h"
@@ -96,6 +97,7 @@ np_status np_engine_create(np_loop *loop, np_dialer *dialer, np_producer *produc
     engine->loop = loop;
     engine->dialer = dialer;
     engine->producer = producer;
+    engine->stamping = -1;
     np_list_init(&engine->changed);
     np_list_init(&engine->points_by_use);
     np_list_init(&engine->resumed);
@@ -108,6 +110,10 @@ np_status np_engine_create(np_loop *loop, np_dialer *dialer, np_producer *produc
     status = np_multi_create(engine, err);
     if (status)
         goto fail;
+    if (producer && engine->options.kernel_times != NP_KERNEL_TIMES_NEVER) {
+        engine->stamping = np_kernel_time_open();
+        np_loop_note_looks(loop);
+    }
     np_loop_set_turn_end(loop, on_turn_end, engine);
     *out = engine;
     return NP_OK;
@@ -144,6 +150,8 @@ void np_engine_free(np_engine *engine)
     np_multi_free(engine);
     np_transfers_free_kept(engine);
     np_proxy_auth_free(engine);
+    if (engine->stamping >= 0)
+        (void)close(engine->stamping);
     free(engine->by_fd);
     free((char *)(uintptr_t)engine->options.ca_file); /* our own copies */
     free((char *)(uintptr_t)engine->options.ca_path);

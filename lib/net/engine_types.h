@@ -20,6 +20,7 @@
 
 #include "field_lines.h"
 #include "list.h"
+#include "look.h"
 #include "transfer.h"
 
 #include "clock.h"
@@ -38,6 +39,7 @@ struct np_engine {
     np_dialer *dialer;
     np_producer *producer;     /* NULL: not traced; then no clock is read for boundaries either */
     np_engine_options options; /* its texts are copies */
+    int stamping;              /* keeps the kernel stamping packets; -1: nothing is asked */
     CURLM *multi;
     int inside_curl;           /* > 0: libcurl is on the stack */
     uint64_t curl_deadline_ns; /* when libcurl wants to be called; 1: at once; 0: never */
@@ -179,10 +181,16 @@ struct np_connection {
     uint64_t requests;
     uint64_t sent_bytes, received_bytes; /* bodies only, what was cut short included */
     uint32_t uses;                       /* what the next use is called, less 1 */
-    uint64_t connected_ns;               /* end of connect */
+    uint64_t connected_ns; /* end of connect */
+    uint8_t connected_source, connected_uncertainty;
+    bool stamped; /* the kernel can be asked when bytes came */
+    np_look look;
+    uint64_t sampled_ns; /* TCP was last asked; 0: never */
     struct sockaddr_storage peer;
     /* TLS, while it is being set up */
     uint64_t handed_over_ns, hello_ns;
+    uint64_t flight_ns; /* right before our Finished was written */
+    bool has_spoken, spoke_last; /* our Finished is out; it is the last message */
     uint32_t handshake_span;
     long verify_result; /* X509_V_*, when the handshake ended badly */
 };
@@ -196,8 +204,8 @@ struct np_easy {
     np_link in_connection, in_retired;
     bool in_multi;
     bool cold, verbose, progress; /* options as set */
+    bool many_writes;             /* the request may not be out with one write */
     bool upload;                  /* CURLOPT_UPLOAD, as set */
-    bool verbose_for_tunnel;      /* verbose, but not because of a request sent in pieces */
     long proxy_auth;              /* as set; 0: never */
     bool decode;                  /* CURLOPT_ACCEPT_ENCODING, as set */
     int method_kind;              /* as set */
@@ -290,6 +298,10 @@ struct np_transfer {
     np_new_because
         new_because; /* what to say when a connection has to be opened; UNKNOWN: find out */
 
+    uint64_t send_begin_ns, wait_begin_ns, receive_begin_ns;
+    uint64_t touched_ns; /* the look that brought something of its response */
+    uint32_t late_count;
+    uint64_t late_ns; /* of wait and receive: data was there and the loop had not looked */
     uint64_t send_end_ns; /* only for a request that is sent in several pieces */
     uint64_t last_ns;     /* the last response byte so far */
     uint64_t end_ns;      /* where the hop ended in the trace */

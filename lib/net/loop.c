@@ -79,6 +79,9 @@ struct np_loop {
     bool started;
 
     uint64_t now_ns;
+    bool notes_looks;
+    uint64_t before_ns, asleep_ns, woke_ns; /* the look before; it went to sleep; first stamp of the
+                                               turn, 0: none yet */
     bool dirty;     /* something ran since the last turn-end hook */
     bool is_woken;  /* by the first task of a list, or to end */
     bool is_ending; /* `stopping`, as it was when the tasks were last taken */
@@ -336,6 +339,8 @@ static void on_ready(uv_poll_t *poll, int status, int events)
         watch->armed = false;
     }
     loop->now_ns = np_now();
+    if (loop->woke_ns == 0)
+        loop->woke_ns = loop->now_ns;
     loop->dirty = true;
     watch->fn(watch->fd, ready, loop->now_ns, watch->user);
     if (!watch->stopped && !watch->armed && watch->interest != 0)
@@ -441,6 +446,8 @@ static void on_busy(uv_idle_t *busy)
 static void turn(uv_prepare_t *prepare)
 {
     np_loop *loop = prepare->data;
+    if (loop->notes_looks && loop->woke_ns == 0)
+        loop->woke_ns = np_now(); /* nothing was ready */
     bool more = true;
     bool ran = false;
     for (int round = 0; more && round < ROUNDS_A_TURN; round++) {
@@ -467,6 +474,11 @@ static void turn(uv_prepare_t *prepare)
         (void)uv_idle_start(&loop->busy, on_busy);
     else
         (void)uv_idle_stop(&loop->busy);
+    if (loop->notes_looks) {
+        loop->before_ns = loop->woke_ns;
+        loop->asleep_ns = np_now();
+    }
+    loop->woke_ns = 0;
 }
 
 static void *loop_main(void *argument)
@@ -482,6 +494,24 @@ static void *loop_main(void *argument)
 uint64_t np_loop_now(const np_loop *loop)
 {
     return loop->now_ns;
+}
+
+void np_loop_note_looks(np_loop *loop)
+{
+    loop->notes_looks = true;
+}
+
+/* Going through epoll_wait takes a microsecond or two when something is ready. */
+#define SLEPT_NS (20 * (uint64_t)NP_NS_PER_US)
+
+np_loop_look np_loop_last_look(const np_loop *loop)
+{
+    const bool slept = loop->woke_ns > loop->asleep_ns + SLEPT_NS;
+    return (np_loop_look){
+        .before_ns = slept ? loop->asleep_ns : loop->before_ns,
+        .woke_ns = loop->woke_ns,
+        .slept = slept,
+    };
 }
 
 bool np_loop_is_current(const np_loop *loop)

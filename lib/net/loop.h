@@ -40,6 +40,17 @@ void np_loop_post(np_loop *loop, np_loop_task *task);
  * CLOCK_MONOTONIC. */
 uint64_t np_loop_now(const np_loop *loop);
 
+/* What the loop knows about what it was told in this turn. */
+typedef struct np_loop_look {
+    uint64_t before_ns; /* it looked at that moment, and none of it was ready */
+    uint64_t woke_ns;   /* the first stamp of this turn */
+    bool slept;         /* in between it slept, and was woken */
+} np_loop_look;
+/* One more clock reading a turn from here on, and np_loop_last_look() answers. Before
+ * np_loop_start. */
+void np_loop_note_looks(np_loop *loop);
+np_loop_look np_loop_last_look(const np_loop *loop);
+
 /* Fires once at or after `at_ns`, never before (millisecond steps). Every timer is cancelled
    exactly once, one that has fired as well (also from inside its own callback): that is what gives
    its memory back. */

@@ -54,6 +54,8 @@ void np_round_next_hop(np_transfer *transfer, uint64_t now_ns)
     transfer->content_length = transfer->expected_bytes = -1;
     transfer->received_bytes = 0;
     transfer->send_end_ns = transfer->last_ns = 0;
+    transfer->wait_begin_ns = transfer->receive_begin_ns = 0;
+    transfer->late_ns = transfer->late_count = 0;
     transfer->header_bytes = 0;
     np_field_lines_reset(&transfer->header);
     np_trace_request_begin(transfer, now_ns, NP_SOURCE_CALL);

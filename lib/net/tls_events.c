@@ -7,11 +7,14 @@
  */
 #include "tls_events.h"
 
+#include "tcp_sample.h"
+
 #include "textbuf.h"
 
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Shorter than this, reading the trusted certificates is noise: they came out of libcurl's cache.
@@ -31,6 +34,21 @@ static uint32_t request_of(const np_connection *connection)
     return connection->transfer ? connection->transfer->number : 0;
 }
 
+/* Does DEBUGFUNCTION tell of each message? */
+static bool tells_messages(const np_connection *connection)
+{
+    const np_transfer *transfer = connection->transfer;
+    return transfer && transfer->easy && transfer->easy->verbose;
+}
+
+static void begin_handshake(np_connection *connection, uint64_t now_ns)
+{
+    connection->hello_ns = now_ns;
+    connection->handshake_span = np_emit_span_begin(
+        connection->engine->producer, now_ns, request_of(connection), connection->number,
+        NP_PHASE_TLS, NP_SPAN_HANDSHAKE, 0, connection->point->key.host);
+}
+
 static void on_hello(np_connection *connection)
 {
     np_producer *producer = connection->engine->producer;
@@ -44,9 +62,31 @@ static void on_hello(np_connection *connection)
                                NP_PHASE_TLS, NP_SPAN_CA_LOAD, 0, "trusted certificates");
         np_emit_span_end(producer, now_ns, request, span, NP_SPAN_OK, NULL);
     }
-    connection->handshake_span =
-        np_emit_span_begin(producer, now_ns, request, connection->number, NP_PHASE_TLS,
-                           NP_SPAN_HANDSHAKE, 0, connection->point->key.host);
+    if (!tells_messages(connection))
+        begin_handshake(connection, now_ns);
+}
+
+/* A handshake message begins with its type and its length; what is shown of other records does not.
+ */
+static int message_type(const char *data, size_t length)
+{
+    const unsigned char *b = (const unsigned char *)data;
+    const bool fits = length > 4 && ((size_t)b[1] << 16 | (size_t)b[2] << 8 | b[3]) == length - 4;
+    return fits ? b[0] : -1;
+}
+
+void np_tls_events_message(np_connection *connection, const char *data, size_t length,
+                           bool is_written)
+{
+    const int type = message_type(data, length);
+    if (!connection->engine->producer || !connection->tls_begun)
+        return;
+    if (is_written && type == SSL3_MT_CLIENT_HELLO && !connection->handshake_span)
+        begin_handshake(connection, np_now());
+    else if (is_written && type == SSL3_MT_FINISHED)
+        connection->flight_ns = np_now();
+    else if (!is_written && type == SSL3_MT_NEWSESSION_TICKET && connection->tls_done)
+        np_look_again(connection);
 }
 
 /* The common name of a certificate's subject or issuer, or the whole name on one line. */
@@ -92,16 +132,38 @@ static np_text_ref word(np_producer *producer, const char *text)
     return text ? np_producer_word(producer, text, strlen(text)) : 0;
 }
 
+/* The span goes from message to message, ClientHello to the last Finished; the phase to the moment
+   when the connection can be used. In between lie our write(), which on a local network runs the
+   peer, or the work on what came. Returns when the last message was out, or came. */
+static uint64_t end_handshake(const np_connection *connection, const SSL *ssl, uint64_t now_ns)
+{
+    np_stamp last = {.ns = connection->flight_ns, .source = NP_SOURCE_CALLBACK};
+    if (!connection->spoke_last || !connection->flight_ns)
+        last = np_look_peer_finished(connection, now_ns);
+    char detail[96];
+    (void)snprintf(detail, sizeof detail, "{%s\"last\":\"%s\",\"source\":\"%s\"}",
+                   SSL_session_reused(ssl) ? "\"resumed\":true," : "",
+                   connection->spoke_last ? "ours" : "peer",
+                   last.source == NP_SOURCE_KERNEL ? "kernel" : "callback");
+    np_emit_span_end(connection->engine->producer, last.ns, request_of(connection),
+                     connection->handshake_span, NP_SPAN_OK, detail);
+    return last.ns;
+}
+
 static void on_done(np_connection *connection, SSL *ssl)
 {
     np_producer *producer = connection->engine->producer;
     const uint64_t now_ns = np_now();
     const uint32_t request = request_of(connection);
     connection->tls_done = true;
-    np_emit_span_end(producer, now_ns, request, connection->handshake_span, NP_SPAN_OK,
-                     SSL_session_reused(ssl) ? "{\"resumed\":true}" : NULL);
+    const uint64_t last_ns = end_handshake(connection, ssl, now_ns);
     if (request)
-        np_emit_phase_end(producer, now_ns, request, NP_PHASE_TLS, NP_SOURCE_CALLBACK);
+        np_emit_phase_stamp(producer, NP_EVENT_PHASE_END,
+                            (np_stamp){.ns = now_ns,
+                                       .source = NP_SOURCE_CALLBACK,
+                                       .uncertainty = np_uncertainty(now_ns - last_ns)},
+                            request, NP_PHASE_TLS);
+    np_tcp_sample_slow(connection, request, NP_PHASE_TLS, connection->hello_ns, now_ns);
     const unsigned char *alpn = NULL;
     unsigned alpn_length = 0;
     SSL_get0_alpn_selected(ssl, &alpn, &alpn_length);
@@ -127,10 +189,28 @@ static void note_protocol(np_connection *connection, const SSL *ssl)
     connection->protocol = length == 2 && memcmp(alpn, "h2", 2) == 0 ? 20 : 11;
 }
 
+/* Between two messages. Up to our Finished the stamp is one of "before it is made", where nothing
+   closer to the write tells. The step behind it says that it is out: what the peer answers may be
+   there already, and is read before libcurl returns. */
+static void on_step(np_connection *connection, const SSL *ssl)
+{
+    const OSSL_HANDSHAKE_STATE state = SSL_get_state(ssl);
+    if (state == TLS_ST_OK)
+        return;
+    connection->spoke_last = state == TLS_ST_CW_FINISHED;
+    if (connection->spoke_last) {
+        connection->has_spoken = true;
+        np_look_inside(connection, connection->flight_ns, np_now());
+    } else if (!connection->has_spoken && !tells_messages(connection)) {
+        connection->flight_ns = np_now();
+    }
+}
+
 static void on_info(const SSL *ssl, int where, int result)
 {
     const bool lost = (where & SSL_CB_CONNECT_EXIT) == SSL_CB_CONNECT_EXIT && result <= 0;
-    if (!lost && !(where & (SSL_CB_HANDSHAKE_START | SSL_CB_HANDSHAKE_DONE)))
+    const bool step = (where & SSL_CB_CONNECT_LOOP) == SSL_CB_CONNECT_LOOP;
+    if (!lost && !step && !(where & (SSL_CB_HANDSHAKE_START | SSL_CB_HANDSHAKE_DONE)))
         return;
     np_connection *connection = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), context_index);
     if (!connection)
@@ -145,6 +225,8 @@ static void on_info(const SSL *ssl, int where, int result)
         on_hello(connection);
     else if ((where & SSL_CB_HANDSHAKE_DONE) && connection->tls_begun && !connection->tls_done)
         on_done(connection, (SSL *)(uintptr_t)ssl); /* OpenSSL's readers want it without const */
+    else if (step && connection->tls_begun && !connection->tls_done)
+        on_step(connection, ssl);
 }
 
 void np_tls_events_attach(void *ssl_ctx, np_connection *connection)

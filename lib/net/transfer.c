@@ -22,6 +22,7 @@
 #include "round.h"
 #include "service_point.h"
 #include "tls_events.h"
+#include "tcp_sample.h"
 #include "transfer_error.h"
 #include "transfer_route.h"
 #include "transfer_trace.h"
@@ -94,6 +95,23 @@ static void end_setup_spans(np_connection *connection, const np_error *failure, 
         np_tunnel_failed(connection->tunnel, failure, 0, now_ns);
 }
 
+/* What TCP says about a body that took its time, and about what went wrong. */
+static void trace_slow(const np_transfer *transfer, const np_error *failure, uint64_t now_ns)
+{
+    static const np_phase phases[] = {[NP_STAGE_SETUP] = NP_PHASE_TLS,
+                                      [NP_STAGE_SEND] = NP_PHASE_SEND,
+                                      [NP_STAGE_WAIT] = NP_PHASE_WAIT,
+                                      [NP_STAGE_RECEIVE] = NP_PHASE_RECEIVE};
+    np_connection *connection = transfer->connection;
+    if (!connection || transfer->stage == NP_STAGE_QUEUE)
+        return;
+    if (failure)
+        np_tcp_sample_take(connection, transfer->number, phases[transfer->stage], now_ns);
+    else
+        np_tcp_sample_slow(connection, transfer->number, NP_PHASE_RECEIVE,
+                           transfer->receive_begin_ns, now_ns);
+}
+
 static void trace_end(np_transfer *transfer, const np_error *failure, uint64_t now_ns)
 {
     np_producer *producer = transfer->engine->producer;
@@ -107,9 +125,19 @@ static void trace_end(np_transfer *transfer, const np_error *failure, uint64_t n
     np_trace_pauses_end(transfer, NP_PHASE_RECEIVE, now_ns);
     if (failure && transfer->connection && !transfer->connection->ready)
         end_setup_spans(transfer->connection, failure, now_ns);
-    if (!failure)
-        np_emit_phase_end(producer, transfer->last_ns, transfer->number, NP_PHASE_RECEIVE,
-                          NP_SOURCE_CALLBACK);
+    np_curl_events_give_up(transfer);
+    trace_slow(transfer, failure, now_ns);
+    if (transfer->late_ns)
+        np_emit(producer, &(np_event){.time_ns = now_ns,
+                                      .request = transfer->number,
+                                      .type = NP_EVENT_LATE,
+                                      .source = NP_SOURCE_KERNEL,
+                                      .word = {transfer->late_ns}});
+    if (!failure) {
+        const np_stamp last = np_look_last_byte(transfer);
+        np_emit_phase_stamp(producer, NP_EVENT_PHASE_END, last, transfer->number, NP_PHASE_RECEIVE);
+        transfer->end_ns = last.ns ? last.ns : now_ns;
+    }
     np_trace_request_end(transfer, now_ns, outcome_of(failure), failure);
 }
 
@@ -286,6 +314,8 @@ static void reset_for_retry(np_transfer *transfer)
     transfer->left_connect = transfer->dns_cached = false;
     transfer->reused = transfer->no_socket = transfer->prereq_seen = false;
     transfer->send_end_ns = transfer->last_ns = 0;
+    transfer->send_begin_ns = transfer->wait_begin_ns = transfer->receive_begin_ns = 0;
+    transfer->late_ns = transfer->late_count = 0;
     transfer->status = transfer->protocol = 0;
     transfer->to_do = 0;
     np_list_remove(&transfer->in_resumed);
@@ -523,14 +553,19 @@ bool np_transfers_collect(np_engine *engine)
 
 static np_source stamp_source(const np_connection *connection, uint64_t now_ns)
 {
-    return connection->connected_ns == now_ns ? NP_SOURCE_SYSCALL : NP_SOURCE_CALL;
+    return connection->connected_ns == now_ns ? (np_source)connection->connected_source
+                                              : NP_SOURCE_CALL;
 }
 
 static void begin_tls(np_transfer *transfer, uint64_t now_ns)
 {
+    const np_connection *connection = transfer->connection;
     transfer->upload.send_open = false;
-    np_emit_phase_begin(transfer->engine->producer, now_ns, transfer->number, NP_PHASE_TLS,
-                        stamp_source(transfer->connection, now_ns));
+    np_stamp stamp = {.ns = now_ns, .source = (uint8_t)stamp_source(connection, now_ns)};
+    if (connection->connected_ns == now_ns)
+        stamp.uncertainty = connection->connected_uncertainty;
+    np_emit_phase_stamp(transfer->engine->producer, NP_EVENT_PHASE_BEGIN, stamp, transfer->number,
+                        NP_PHASE_TLS);
 }
 
 void np_transfer_launch(np_transfer *transfer, np_connection *connection, uint64_t now_ns)

@@ -34,6 +34,7 @@ typedef struct np_engine_options {
     np_proxy_resolver *proxies;       /* who decides on proxies; NULL: all requests go direct */
     int64_t connection_lease_ns;      /* a connection takes no request after it; 0: none; < 0:
                                          closed after each request */
+    np_kernel_times kernel_times;
 } np_engine_options;
 
 np_status np_engine_create(np_loop *loop, np_dialer *dialer, np_producer *producer,

@@ -338,7 +338,8 @@ void np_trace_connection_peer(const np_connection *connection, const np_dial_res
                 .request = connection->transfer ? connection->transfer->number : 0,
                 .connection = connection->number,
                 .type = NP_EVENT_CONNECTION_PEER,
-                .source = NP_SOURCE_SYSCALL,
+                .source = result->connected_source,
+                .uncertainty = result->connected_uncertainty,
                 .word = {word(producer, result->remote),
                          np_ring_text(producer->ring, result->local, strlen(result->local))}
     });

@@ -57,7 +57,11 @@ typedef uint64_t np_text_ref;
     X(CONNECTION_CLOSE, "w0 requests, w1 sent bytes, w2 received bytes, w3 reason text. Without READY before: set-up failed") \
     X(PROXY, "this request goes through: w0 proxy_source:8, w1 proxy text (none: direct). The last one counts")    \
     X(WIRE, "a piece of what went over the connection: w0 direction:8 (0 sent, 1 received) part:8 (0 header, 1 body, 2 those that " \
-            "are only counted) ordinal:48, w1 its length, w2 bytes of it that are kept (part 2: how many pieces), w3 data text")
+            "are only counted) ordinal:48, w1 its length, w2 bytes of it that are kept (part 2: how many pieces), w3 data text") \
+    X(LATE, "w0 ns for which the kernel had data of this request and our loop had not looked: added to what is known")  \
+    X(TCP, "what TCP says at time_ns: w0 phase that ended or goes on:8 pad:24 rtt us:32, w1 smallest rtt us:32 retransmits:32, "\
+           "w2 unacked segments:32 unsent bytes:32, w3 window:32 delivery rate in 1,000 bytes a second:32, "            \
+           "w4 busy ms:24 of it held up by the receiver ms:20, by our own buffer ms:20 (each at most all ones)")
 
 /* clang-format on */
 

@@ -24,6 +24,13 @@ typedef struct np_producer {
     uint32_t last_span;
 } np_producer;
 
+/* An instant and how well it is known. */
+typedef struct np_stamp {
+    uint64_t ns; /* CLOCK_MONOTONIC */
+    uint8_t source;      /* np_source */
+    uint8_t uncertainty; /* right to within 4^uncertainty ns; 0: as is usual for the source */
+} np_stamp;
+
 /* First member of struct np_trace. */
 typedef struct np_trace_port {
     np_status (*attach)(np_trace *trace, np_producer **out, np_error *err); /* any thread */
@@ -64,6 +71,19 @@ static inline void np_emit_phase_end(np_producer *p, uint64_t now_ns, uint32_t r
                                                 .request = request,
                                                 .type = NP_EVENT_PHASE_END,
                                                 .source = (uint8_t)source,
+                                                .word = {(uint64_t)phase}});
+}
+
+/* The same two with all that is known of the instant; `type` is PHASE_BEGIN or PHASE_END. */
+static inline void np_emit_phase_stamp(np_producer *p, np_event_type type, np_stamp stamp,
+                                       uint32_t request, np_phase phase)
+{
+    if (p)
+        (void)np_ring_push(p->ring, &(np_event){.time_ns = stamp.ns,
+                                                .request = request,
+                                                .type = (uint16_t)type,
+                                                .source = stamp.source,
+                                                .uncertainty = stamp.uncertainty,
                                                 .word = {(uint64_t)phase}});
 }
 

@@ -30,6 +30,14 @@ typedef enum np_resolver {
 
 typedef enum np_tls_version { NP_TLS_DEFAULT = 0, NP_TLS_1_2 = 12, NP_TLS_1_3 = 13 } np_tls_version;
 
+/** Where the boundaries of phases come from (docs/accuracy.md). Without a trace nothing is asked. */
+typedef enum np_kernel_times {
+    NP_KERNEL_TIMES_AUTO = 0,   /* the kernel's stamps while a connection is set up and for its first
+                                   request, later whenever the loop may be 1 ms late or more */
+    NP_KERNEL_TIMES_ALWAYS = 1, /* for every request: one or two system calls each */
+    NP_KERNEL_TIMES_NEVER = 2
+} np_kernel_times;
+
 typedef struct np_context_options {
     size_t size;     /* sizeof(np_context_options); set by the initialiser */
     np_trace *trace; /* borrowed for the context's life; NULL: not traced */
@@ -67,6 +75,7 @@ typedef struct np_context_options {
     int64_t proxy_timeout_ns; /* of a whole proxy decision; 0: 10 s */
     int64_t proxy_connect_timeout_ns; /* until one proxy is connected, then the next is tried; 0: 5
                                          s */
+    np_kernel_times kernel_times; /* of what is traced */
 } np_context_options;
 #define NP_CONTEXT_OPTIONS_INIT                                                                    \
     {                                                                                              \

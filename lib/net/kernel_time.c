@@ -1,0 +1,108 @@
+/* Receive stamps and TCP_INFO. Floor 2; any thread. See kernel_time.h. */
+#include "kernel_time.h"
+
+#include "clock.h"
+
+#include <linux/net_tstamp.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h> /* not netinet's: its tcp_info ends where the interesting part begins */
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static bool enable_stamps(int fd)
+{
+    const int flags = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
+    return setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPING, &flags, sizeof flags) == 0;
+}
+
+int np_kernel_time_open(void)
+{
+    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && !enable_stamps(fd)) {
+        (void)close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+bool np_kernel_time_enable(int fd)
+{
+    return enable_stamps(fd);
+}
+
+/* The stamp is wall time; the offset is read now, as close to the stamp as we get. A stamp of the
+ * future means that the wall clock was set in between: then there is none. */
+static uint64_t to_monotonic(const struct timespec *stamp)
+{
+    const uint64_t now_ns = np_now();
+    const int64_t age_ns =
+        np_now_unix() - ((int64_t)stamp->tv_sec * NP_NS_PER_S + (int64_t)stamp->tv_nsec);
+    return age_ns < 0 || (uint64_t)age_ns >= now_ns ? 0 : now_ns - (uint64_t)age_ns;
+}
+
+uint64_t np_kernel_time_of(int fd, np_kernel_byte which, uint64_t *queued)
+{
+    /* Cut off at once instead of copied (MSG_TRUNC), a TCP socket's queue can be walked to its end:
+       the stamp is that of the last packet touched. */
+    const bool to_last = which == NP_KERNEL_LAST_BYTE;
+    char byte;
+    struct iovec part = {.iov_base = &byte, .iov_len = to_last ? INT32_MAX : 1};
+    union {
+        char bytes[CMSG_SPACE(3 * sizeof(struct timespec))];
+        struct cmsghdr align;
+    } control;
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
+    /* On an empty queue recvmsg would take the socket's error, a reset, away from libcurl. */
+    int bytes = 0;
+    if (ioctl(fd, SIOCINQ, &bytes) != 0 || bytes <= 0)
+        bytes = 0;
+    if (queued)
+        *queued = (uint64_t)bytes;
+    if (bytes == 0 ||
+        recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT | (to_last ? MSG_TRUNC : 0)) <= 0)
+        return 0;
+    uint64_t stamp_ns = 0;
+    for (struct cmsghdr *head = CMSG_FIRSTHDR(&message); head; head = CMSG_NXTHDR(&message, head)) {
+        if (head->cmsg_level == SOL_SOCKET && head->cmsg_type == SO_TIMESTAMPING &&
+            head->cmsg_len >= CMSG_LEN(sizeof(struct timespec))) {
+            struct timespec stamp;
+            memcpy(&stamp, CMSG_DATA(head), sizeof stamp);
+            if (stamp.tv_sec)
+                stamp_ns = to_monotonic(&stamp);
+        }
+    }
+    return stamp_ns;
+}
+
+bool np_kernel_tcp(int fd, np_tcp_reading *out)
+{
+    struct tcp_info info = {0}; /* an older kernel fills less of it */
+    socklen_t size = sizeof info;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
+        return false;
+    *out = (np_tcp_reading){.rtt_us = info.tcpi_rtt,
+                            .min_rtt_us = info.tcpi_min_rtt == UINT32_MAX ? 0 : info.tcpi_min_rtt,
+                            .retransmits = info.tcpi_total_retrans,
+                            .unacked = info.tcpi_unacked,
+                            .unsent_bytes = info.tcpi_notsent_bytes,
+                            .window = info.tcpi_snd_wnd,
+                            .busy_us = info.tcpi_busy_time,
+                            .receiver_limited_us = info.tcpi_rwnd_limited,
+                            .buffer_limited_us = info.tcpi_sndbuf_limited,
+                            .delivery_rate = info.tcpi_delivery_rate};
+    return true;
+}
+
+uint8_t np_uncertainty(uint64_t ns)
+{
+    if (ns <= 1)
+        return 0;
+    const unsigned bits = 64 - (unsigned)__builtin_clzll(ns - 1); /* 2^bits >= ns */
+    return (uint8_t)((bits + 1) / 2);
+}

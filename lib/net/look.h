@@ -1,0 +1,61 @@
+/*
+ * A look: the loop found a connection's descriptor readable and is about to let libcurl read. Floor
+ * 2; loop thread only.
+ *
+ * Before libcurl takes the bytes, the kernel is asked when they came. That costs a system call, one
+ * or two us, so by default (np_context_options.kernel_times) it is done only where it tells
+ * something: while a connection is set up and serves its first request, and whenever the loop may
+ * be late, that is when it was busy with other things for NP_LATE_VISIBLE_NS before this look.
+ *
+ * Lateness: bytes were there and we had not looked. From NP_LATE_VISIBLE_NS on it is a span of its
+ * own and part of request.late_ns; below that it is the time in which a thread wakes up, and
+ * nobody's: the timers of the loop are no finer, and nothing but a faster machine would change it.
+ */
+#ifndef NP_NET_LOOK_H
+#define NP_NET_LOOK_H
+
+#include "producer.h"
+
+#define NP_LATE_VISIBLE_NS NP_NS_PER_MS
+#define NP_LATE_SPANS      4 /* a request; what is more is in late_ns alone */
+
+typedef struct np_connection np_connection;
+typedef struct np_transfer np_transfer;
+
+/* The last look at a connection. */
+typedef struct np_look {
+    uint64_t looked_ns;         /* when we found it readable; 0: libcurl reads on its own account */
+    uint64_t before_ns;         /* the look before this one, at which none of this was there */
+    uint64_t peeked_ns;         /* the kernel had been asked */
+    uint64_t first_ns, last_ns; /* arrival of the first and of the last byte that waited; 0: not
+                                   asked, or no stamp */
+    uint64_t queued;            /* bytes that waited */
+    uint64_t taken;             /* bytes of the response that we had before */
+    uint64_t late_ns;           /* that is told apart; 0: none */
+    bool slept;                 /* the loop slept when the first of it came */
+} np_look;
+
+/* Will the kernel be asked, whether we are late or not? */
+bool np_look_is_wanted(const np_connection *connection);
+
+/* Around the call of libcurl. */
+void np_look_begin(np_connection *connection, uint64_t now_ns);
+void np_look_end(np_connection *connection);
+/* From inside it. Something has been written, and libcurl reads before it returns: at before_ns the
+   answer was not there. */
+void np_look_inside(np_connection *connection, uint64_t before_ns, uint64_t now_ns);
+/* A TLS record that was no response has been taken out: what is next? */
+void np_look_again(np_connection *connection);
+/* Was there something to read when we last asked, that has not been handed over? */
+bool np_look_has_more(const np_connection *connection);
+/* `length` bytes of a body are being handed over, and libcurl may read on: what is left? */
+void np_look_ahead(np_transfer *transfer, size_t length);
+
+/* Where the first byte of a response came, known by the callback at now_ns to be of this look. */
+np_stamp np_look_first_byte(np_transfer *transfer, uint64_t now_ns);
+/* Where the last byte came, known by the last callback (transfer->last_ns). */
+np_stamp np_look_last_byte(const np_transfer *transfer);
+/* Where a handshake ended whose last message was the peer's, known by the callback at now_ns. */
+np_stamp np_look_peer_finished(const np_connection *connection, uint64_t now_ns);
+
+#endif
