@@ -3,11 +3,14 @@
 #include "clock.h"
 #include "db.h"
 #include "folder.h"
+#include "phases.h"
+#include "random.h"
 #include "trace_builder.h"
 #include "trace_query.h"
 
 #include <criterion/criterion.h>
 #include <sys/stat.h>
+#include <time.h>
 
 static char folder[256];
 static char path[300];
@@ -431,4 +434,118 @@ Test(collector, wrong_options_are_refused_with_what_was_expected)
         cr_assert_not_null(strstr(err.text, cases[i].says), "case %zu: %s", i, err.text);
         cr_assert_eq(folder_count(folder, ""), 0);
     }
+}
+
+/* --------------------------------------------------------------------------------------- where phases begin, exactly */
+
+static np_event phase_event(uint64_t now_ns, uint32_t number, np_event_type type, int phase)
+{
+    return (np_event){.time_ns = now_ns,
+                      .request = number,
+                      .type = type,
+                      .source = NP_SOURCE_CALLBACK,
+                      .word = {(uint64_t)phase}};
+}
+
+static void push(np_producer *producer, np_cut *cut, np_event event)
+{
+    np_cut_add(cut, &event);
+    np_emit(producer, &event);
+}
+
+/* Phases of `set` in their order, each with a gap before it where `gaps` has its bit. */
+static void push_cut(np_producer *producer, np_random *random, np_cut *cut, uint32_t set,
+                     uint32_t gaps, bool ok)
+{
+    static uint64_t now_ns;
+    const uint32_t number = ++producer->last_request;
+    now_ns = now_ns ? now_ns + 1000 : np_now();
+    np_cut_init(cut);
+    push(producer, cut,
+         (np_event){
+             .time_ns = now_ns,
+             .request = number,
+             .type = NP_EVENT_REQUEST_BEGIN,
+             .source = NP_SOURCE_CALL,
+             .word = {np_ring_word(producer->ring, "GET", 3),
+                      np_ring_word(producer->ring, "http://h:80", 11),
+                      np_ring_word(producer->ring, "/", 1)}
+    });
+    now_ns += 1 + np_random_below(random, 5000);
+    push(producer, cut, phase_event(now_ns, number, NP_EVENT_PHASE_END, NP_PHASE_QUEUE));
+    for (int phase = NP_PHASE_PROXY; phase < NP_PHASE_GAP; phase++) {
+        if (!(set >> phase & 1))
+            continue;
+        if (gaps >> phase & 1)
+            now_ns += 1 + np_random_below(random, 20000);
+        push(producer, cut, phase_event(now_ns, number, NP_EVENT_PHASE_BEGIN, phase));
+        now_ns += np_random_below(random, 3000000);
+        push(producer, cut, phase_event(now_ns, number, NP_EVENT_PHASE_END, phase));
+    }
+    const uint64_t outcome = ok ? NP_OUTCOME_OK : NP_OUTCOME_FAILED;
+    push(producer, cut,
+         (np_event){.time_ns = now_ns + np_random_below(random, 900),
+                    .request = number,
+                    .type = NP_EVENT_REQUEST_END,
+                    .source = NP_SOURCE_CALLBACK,
+                    .word = {outcome | UINT64_C(200) << 32 | NP_PROTOCOL_HTTP_1_1 << 24}});
+}
+
+static void cr_reads_as_cut(sqlite3_stmt *statement, const np_cut *cut, int64_t id, uint64_t seed)
+{
+    cr_assert_eq(sqlite3_bind_int64(statement, 1, id), SQLITE_OK);
+    for (int phase = 0; phase <= NP_PHASE_GAP; phase++) {
+        cr_assert_eq(sqlite3_step(statement), SQLITE_ROW, "seed %llu", (unsigned long long)seed);
+        const bool present = cut->present >> phase & 1;
+        cr_assert_eq(sqlite3_column_int(statement, 0), present, "seed %llu: id %lld phase %d",
+                     (unsigned long long)seed, (long long)id, phase);
+        cr_assert_eq(sqlite3_column_int64(statement, 1), cut->duration_ns[phase],
+                     "seed %llu: id %lld phase %d", (unsigned long long)seed, (long long)id, phase);
+        if (present && phase != NP_PHASE_GAP)
+            cr_assert(sqlite3_column_type(statement, 2) == SQLITE_INTEGER &&
+                          sqlite3_column_int64(statement, 2) == cut->at_ns[phase],
+                      "seed %llu: id %lld phase %d begins at %lld, not at %lld",
+                      (unsigned long long)seed, (long long)id, phase, (long long)cut->at_ns[phase],
+                      sqlite3_column_int64(statement, 2));
+        else if (phase != NP_PHASE_QUEUE)
+            cr_assert_eq(sqlite3_column_type(statement, 2), SQLITE_NULL);
+    }
+    sqlite3_reset(statement);
+}
+
+Test(collector, every_phase_begins_where_its_event_said)
+{
+    enum { COUNT = 600, WARM = 7 << NP_PHASE_SEND };
+    const uint64_t seed = (uint64_t)time(NULL);
+    static np_cut cuts[COUNT];
+    np_random random;
+    np_random_seed(&random, seed);
+    struct trace_builder *builder = trace_builder_open(path, NULL);
+    np_producer *producer = trace_builder_producer(builder);
+    for (int i = 0; i < COUNT; i++) {
+        const bool warm = i % 3 == 0; /* as the engine's: contiguous, but for a gap before send */
+        const uint32_t set = warm ? WARM : (uint32_t)np_random_below(&random, 512) & ~1u;
+        const uint32_t gaps = warm ? 1u << NP_PHASE_SEND : (uint32_t)np_random_next(&random);
+        push_cut(producer, &random, &cuts[i], set, gaps, warm || np_random_below(&random, 2));
+    }
+    trace_builder_close(builder);
+
+    cr_nothing_wrong();
+    sqlite3 *db;
+    sqlite3_stmt *statement;
+    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_prepare_v2(db,
+                                    "SELECT present, duration_ns, start_ns FROM phases WHERE "
+                                    "request_id = ?1 ORDER BY ordinal",
+                                    -1, &statement, NULL),
+                 SQLITE_OK);
+    for (int i = 0; i < COUNT; i++)
+        cr_reads_as_cut(statement, &cuts[i], i + 1, seed);
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+    cr_assert_eq(query_int(path, "SELECT count(*) FROM request_more WHERE id % 3 = 1"), 0,
+                 "a warm request is one row");
+    cr_assert_gt(query_int(path, "SELECT count(*) FROM request_more WHERE wait_at_ns IS NOT NULL "
+                                 "OR receive_at_ns IS NOT NULL"),
+                 0);
 }
