@@ -106,3 +106,16 @@ UNION ALL SELECT 'no such run', id FROM request WHERE run_id NOT IN (SELECT id F
 UNION ALL SELECT 'hop of nothing', id FROM request_more WHERE hop_of IS NOT NULL AND hop_of NOT IN (SELECT id FROM request)
 UNION ALL SELECT 'run counter', n.id FROM run n WHERE n.state <> 0 AND n.requests <> (SELECT count(*) FROM request WHERE run_id = n.id AND purpose = 0)
 UNION ALL SELECT 'chunks overlap', b.id FROM chunk a JOIN chunk b ON b.id = a.id + 1 WHERE b.first_id <= a.last_id;
+
+-- --------------------------------------------------------------------------------------------------- questions it must answer
+-- newest 60 rows, and the next page by key:     SELECT * FROM requests WHERE id < :last ORDER BY id DESC LIMIT 60;
+-- follow:                                       SELECT * FROM requests WHERE id > :last ORDER BY id LIMIT 200;  SELECT * FROM unfinished;
+-- one request:                                  SELECT * FROM phases WHERE request_id = :id;
+--                                               SELECT s.* FROM request_more m JOIN spans s ON s.id >= m.first_span AND s.id < m.first_span + m.span_count WHERE m.id = :id;
+-- slow and failing:                             SELECT id, url, total_ns FROM requests WHERE host = 'api.example' AND setup_ns > 50000000 AND status >= 500;
+-- report by origin (small traces, by hand):     SELECT origin, count(*), sum(dns_ns), max(total_ns) FROM requests GROUP BY origin;
+-- share of each phase:                          SELECT phase, sum(duration_ns), sum(present) FROM phases GROUP BY ordinal;
+-- which connection served what:                 SELECT c.id, c.origin, c.new_because, r.id FROM connections c JOIN request r ON r.connection_id = c.id ORDER BY c.id, r.connection_use;
+-- rows behind the last chunk:                   SELECT * FROM request WHERE id > (SELECT coalesce(max(last_id), 0) FROM chunk);
+-- one column of all chunks:                     SELECT q.* FROM chunk c JOIN chunk_column q ON q.id = c.id * 64 + :column;
+-- a gate's samples of one run and series:       SELECT connect_ns FROM requests WHERE run_id = 3 AND route = '/items/{}' AND connection_state = 'new' AND connect_ns IS NOT NULL;
