@@ -40,12 +40,12 @@ const char *words_hop_reason(const char *code)
     static const struct {
         const char *code, *words;
     } reasons[] = {
-        {"first",         "began"                },
-        {"redirect",      "redirected"           },
-        {"auth",          "authentication"       },
-        {"proxy_auth",    "proxy authentication" },
-        {"retry",         "connection was lost"  },
-        {"expect_failed", "without Expect"       },
+        {"first",         "began"               },
+        {"redirect",      "redirected"          },
+        {"auth",          "authentication"      },
+        {"proxy_auth",    "proxy authentication"},
+        {"retry",         "connection was lost" },
+        {"expect_failed", "without Expect"      },
     };
     for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
         if (strcmp(code, reasons[i].code) == 0)
@@ -183,9 +183,9 @@ static bool ends_in(const char *text, const char *end)
 /* Keys whose value says enough. */
 static bool speaks_for_itself(const char *key)
 {
-    static const char *const keys[] = {"server", "address", "addresses", "remote",  "transport",
-                                       "rcode",  "result",  "proxies",   "version", "error",
-                                       "reason", "url",     "alpn",      "errno"};
+    static const char *const keys[] = {
+        "server",  "address", "addresses", "remote", "transport", "rcode", "result",  "proxies",
+        "version", "error",   "reason",    "url",    "alpn",      "errno", "verdict", "value"};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         if (strcmp(key, keys[i]) == 0)
             return true;
@@ -355,6 +355,22 @@ static void put_name(struct text *out, const np_span *span, const np_span *paren
     text_done(&type);
 }
 
+/* Proxies are tried in order; of several it says which one this was: " (2 of 3)". */
+static void put_place(struct text *out, const char *detail)
+{
+    long long index = -1;
+    long long count = 0;
+    struct json_member member;
+    while (json_member_next(&detail, &member)) {
+        if (strcmp(member.key, "index") == 0 && member.kind == 'n')
+            index = strtoll(member.value, NULL, 10);
+        else if (strcmp(member.key, "of") == 0 && member.kind == 'n')
+            count = strtoll(member.value, NULL, 10);
+    }
+    if (count > 1 && index >= 0 && index < count)
+        text_print(out, " (%lld of %lld)", index + 1, count);
+}
+
 void words_span(struct text *out, const np_span *span, const np_span *parent, bool ascii)
 {
     put_name(out, span, parent, ascii);
@@ -366,5 +382,8 @@ void words_span(struct text *out, const np_span *span, const np_span *parent, bo
         put_blank(out);
         text_outside(out, span->outcome, ascii);
     }
-    put_detail(out, span->detail, ascii);
+    if (strcmp(span->kind, "proxy_try") == 0)
+        put_place(out, span->detail);
+    else
+        put_detail(out, span->detail, ascii);
 }

@@ -5,13 +5,16 @@ need sqlite3 sqlite3
 need openssl openssl
 mkdir -p www/put
 printf 'me:%s\n' "$(openssl passwd -apr1 geheim5)" >passwd
-start_nginx '
+h2_port=$(free_port)
+start_nginx "$(sed "s/H2_PORT/$h2_port/" <<'CONF'
+        listen 127.0.0.1:H2_PORT ssl http2;
         location /put/ { dav_methods PUT; client_max_body_size 0; }
         location /small { dav_methods PUT; client_max_body_size 1k; }
         location /post { client_max_body_size 0; client_body_buffer_size 1m; proxy_pass http://127.0.0.1:$server_port/sink; }
         location = /sink { access_log off; client_max_body_size 0; return 200 "taken\n"; }
         location /private { auth_basic "test"; auth_basic_user_file $document_root/../passwd; try_files /index.html =404; }
-'
+CONF
+)"
 base_http="http://127.0.0.1:$http_port"
 base_https="https://localhost:$https_port"
 
@@ -182,6 +185,19 @@ record --compressed -o version.db "$base_http/post" || fail "--compressed: $(cat
 contains "--compressed" "$(seen)" "accept=gzip"
 record -n 2 -H 'Connection: close' -o version.db "$base_http/post" || fail "Connection: close: $(cat err.txt)"
 equal "nothing is reused" "$(sql version.db 'SELECT sum(reused) FROM requests')" 0
+
+# --- HTTP/2 where the server has it: one connection for what goes at once, bodies too
+record -n 12 -c 4 --cacert ca.pem -o h2.db "https://localhost:$h2_port/" || fail "HTTP/2: $(cat err.txt)"
+equal "protocol and connections" "$(sql h2.db 'SELECT protocol, count(*), count(DISTINCT connection_id) FROM requests GROUP BY 1')" "h2|12|1"
+record --http1.1 --cacert ca.pem -o h2.db "https://localhost:$h2_port/" || fail "--http1.1 to an h2 server: $(cat err.txt)"
+equal "--http1.1 holds" "$(sql h2.db 'SELECT protocol FROM requests ORDER BY id DESC LIMIT 1')" http/1.1
+record --http2 -n 3 -c 3 -T piped --cacert ca.pem -o h2.db "https://localhost:$h2_port/put/by-h2" || fail "an upload over HTTP/2: $(cat err.txt)"
+cmp -s piped www/put/by-h2 || fail "what arrived over HTTP/2 is something else"
+record --detail wire -H 'Authorization: Bearer geheim6' -d x=1 --cacert ca.pem -o h2.db "https://localhost:$h2_port/sink" || fail "the wire of HTTP/2: $(cat err.txt)"
+equal "secrets of HTTP/2" "$(cat h2.db h2.db-wal 2>/dev/null | grep -ac geheim6)" 0
+contains "show of HTTP/2" "$("$netphase" show h2.db)" "200  h2"
+contains "a request over HTTP/2 as text" "$("$netphase" show h2.db)" "POST /sink HTTP/"
+trace_is_sound h2.db
 
 # --- words that make no request
 mkdir folder
