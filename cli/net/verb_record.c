@@ -112,7 +112,7 @@ static const struct verb_option option_table[] = {
     {.name = "compressed",  .type = OPTION_FLAG,
      .help = "ask for a compressed response", OPTION_FIELD(struct record_args, compressed)},
     {.name = "user",        .letter = 'u', .type = OPTION_TEXT, .argument = "USER:PASSWORD",
-     .help = "answer a Basic or Digest challenge; never stored", OPTION_FIELD(struct record_args, login)},
+     .help = "answer a Basic or Digest challenge; not stored", OPTION_FIELD(struct record_args, login)},
     {.name = "http1.0",     .type = OPTION_CHOICE, .value = 10,
      .help = "HTTP/1.0", OPTION_FIELD(struct record_args, version)},
     {.name = "http1.1",     .type = OPTION_CHOICE, .value = 11,
@@ -569,12 +569,20 @@ static int check_input(const struct run *run)
     return EXIT_DONE;
 }
 
+/* Out of what `ps` shows, as curl does; the words lie in the memory that the system gave us. */
+static void hide(const char *word)
+{
+    if (word)
+        memset((char *)(uintptr_t)word, '*', strlen(word));
+}
+
 /* What a request is made of: who asks, header fields, body. */
 static int take_request(struct run *run)
 {
     const struct record_args *args = run->args;
     const struct body_options body = body_options(run);
     int exit_status = url_list_take_logins(&run->urls, run->call, args->login);
+    hide(args->login);
     if (!exit_status)
         exit_status =
             field_options_take(&run->fields, run->call, &args->headers, args->data.count > 0);

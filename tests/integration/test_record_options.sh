@@ -169,6 +169,7 @@ record -u me:geheim5 -o user.db "$base_http/private" || fail "-u: $(cat err.txt)
 equal "hops of a challenge" "$(sql user.db 'SELECT group_concat(status || coalesce(" of " || hop_of, ""), " ") FROM requests')" "401 200 of 1"
 record "http://me:gehe%69m5@127.0.0.1:$http_port/private" -o user.db || fail "credentials in a URL: $(cat err.txt)"
 equal "the last status" "$(sql user.db 'SELECT status FROM requests ORDER BY id DESC LIMIT 1')" 200
+equal "the stored command line" "$(sql user.db 'SELECT command FROM runs WHERE id = 1')" "netphase record -u * -o user.db $base_http/private"
 record --user=me:wrong --fail -o user.db "$base_http/private"
 equal "exit of wrong credentials with --fail" $? 1
 record -u me:geheim5 --fail -o user.db "$base_http/private" || fail "a hop with 401 is no failure: $(cat err.txt)"

@@ -4,6 +4,7 @@
 #include "report_view.h"
 #include "sample_request.h"
 #include "waterfall.h"
+#include "wire_view.h"
 #include "words.h"
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -148,13 +149,18 @@ Test(cli_call, only_some_ends_can_lead_on)
         int64_t hop_of;
         bool failed, leads_on;
     } cases[] = {
-        {200, 0, false, false}, {302, 0, false, true}, {401, 0, false, true}, {404, 0, false, false},
-        {417, 0, false, true},  {0, 0, true, true},    {200, 5, false, true}, {500, 0, false, false},
+        {200, 0, false, false},
+        {302, 0, false, true },
+        {401, 0, false, true },
+        {404, 0, false, false},
+        {417, 0, false, true },
+        {0,   0, true,  true },
+        {200, 5, false, true },
+        {500, 0, false, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const np_row row = {.status = cases[i].status,
-                            .hop_of = cases[i].hop_of,
-                            .failed = cases[i].failed};
+        const np_row row = {
+            .status = cases[i].status, .hop_of = cases[i].hop_of, .failed = cases[i].failed};
         cr_expect_eq(call_may_go_on(&row), cases[i].leads_on, "case %zu", i);
     }
 }
@@ -424,6 +430,80 @@ Test(cli_report, an_empty_report_says_so)
     report_table(&report, 0, &look, &out);
     cr_expect_str_eq(text_string(&out), "x.db | 0 runs | 0 requests\n\nno requests match\n", "%s",
                      text_string(&out));
+    text_done(&out);
+}
+
+/* --------------------------------------------------------------------------------------- the wire */
+
+static const np_wire_piece pieces[] = {
+    {.direction = 0,
+     .part = 0,
+     .start_ns = 1200000,
+     .length = 40,
+     .kept = 40,
+     .data = (const unsigned char *)"GET / HTTP/1.1\r\n",
+     .data_length = 16},
+    {.direction = 1,
+     .part = 1,
+     .start_ns = 3000000,
+     .length = 5000,
+     .kept = 1024,
+     .data = (const unsigned char *)"\033[2J\200",
+     .data_length = 5},
+    {.direction = 1,      .part = 2, .length = 99000,                   .kept = 12, .data = (const unsigned char *)""},
+};
+
+Test(cli_wire, is_drawn_in_hexadecimal_and_harmless_text)
+{
+    np_request_detail request = *sample_reused();
+    struct look look = {.columns = 80, .ascii = true};
+    struct text out = {0};
+    wire_write(&request, &look, &out);
+    cr_expect_str_eq(text_string(&out), "", "nothing was kept");
+    request.wire = pieces;
+    request.wire_count = 3;
+    wire_write(&request, &look, &out);
+    cr_expect_str_eq(text_string(&out),
+                     "\n-> 1200 us  header, 40 bytes, as redacted\n"
+                     "  0000  47 45 54 20 2f 20 48 54  54 50 2f 31 2e 31 0d 0a  GET / HTTP/1.1..\n"
+                     "\n<- 3.00 ms  body, 1,024 of 5,000 bytes\n"
+                     "  0000  1b 5b 32 4a 80                                    .[2J.\n"
+                     "\nand 12 more pieces of 99,000 bytes together, which were not kept\n",
+                     "%s", text_string(&out));
+    text_done(&out);
+}
+
+Test(cli_wire, json_has_all_of_it)
+{
+    np_request_detail request = *sample_reused();
+    struct text out = {0};
+    struct json json = {.out = &out};
+    request.wire = pieces;
+    request.wire_count = 3;
+    json_open(&json, NULL, '{', false);
+    wire_json(&json, &request);
+    json_close(&json, '}');
+    cr_assert(json_valid(out.data, out.length), "%s", text_string(&out));
+    cr_expect_not_null(strstr(text_string(&out), "\"data_hex\": \"1b5b324a80\""));
+    cr_expect_not_null(strstr(text_string(&out), "\"kept_bytes\": 1024"));
+    cr_expect_not_null(strstr(text_string(&out), "\"pieces\": 12"));
+    text_done(&out);
+}
+
+Test(cli_waterfall, lateness_is_told_where_it_matters)
+{
+    np_request_detail request = *sample_reused();
+    struct look look = {.columns = 80, .ascii = true};
+    struct text out = {0};
+    request.row.late_ns = 80000000;
+    waterfall_write(&request, &look, &out);
+    cr_expect_not_null(
+        strstr(text_string(&out), "data had come and the program did not look for 80.0 ms"), "%s",
+        text_string(&out));
+    text_clear(&out);
+    request.row.late_ns = 1000;
+    waterfall_write(&request, &look, &out);
+    cr_expect_null(strstr(text_string(&out), "did not look"));
     text_done(&out);
 }
 
