@@ -152,8 +152,19 @@ static void add_next(const struct call *call, const char *path, int64_t run_id, 
     text_done(&next);
 }
 
+/* Why there are more requests than were asked for. */
+static void add_hops(const np_report *all, const struct sender_counts *counts, struct text *out)
+{
+    if (all->requests <= counts->finished)
+        return;
+    text_thousands(out, counts->finished);
+    text_puts(out, counts->finished == 1 ? " call took " : " calls took ");
+    text_thousands(out, all->requests);
+    text_puts(out, " requests: redirects, challenges and retries are hops of their own\n");
+}
+
 static np_status build(struct call *call, np_store *store, const char *path, int64_t run_id,
-                       struct text *out, np_error *err)
+                       const struct sender_counts *counts, struct text *out, np_error *err)
 {
     np_report_options by_url = NP_REPORT_OPTIONS_INIT;
     np_report_options whole = NP_REPORT_OPTIONS_INIT;
@@ -171,6 +182,7 @@ static np_status build(struct call *call, np_store *store, const char *path, int
         status = np_store_info_get(store, false, &info, err);
     if (!status) {
         add_urls(call, urls, out);
+        add_hops(all, counts, out);
         if (all->failed > 0)
             add_last_failure(call, store, run_id, out);
         text_char(out, '\n');
@@ -194,7 +206,7 @@ int summary_print(struct call *call, const char *path, int64_t run_id,
     struct text out = {0};
     np_status status = np_store_open(path, NULL, &store, &err);
     if (!status)
-        status = build(call, store, path, run_id, &out, &err);
+        status = build(call, store, path, run_id, counts, &out, &err);
     np_store_close(store);
     if (status) {
         text_done(&out);

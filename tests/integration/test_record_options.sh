@@ -166,6 +166,7 @@ trace_is_sound stop.db
 
 # --- credentials: a challenge is answered, and never stored
 record -u me:geheim5 -o user.db "$base_http/private" || fail "-u: $(cat err.txt)"
+contains "the summary tells hops" "$(cat out.txt)" "1 call took 2 requests"
 equal "hops of a challenge" "$(sql user.db 'SELECT group_concat(status || coalesce(" of " || hop_of, ""), " ") FROM requests')" "401 200 of 1"
 record "http://me:gehe%69m5@127.0.0.1:$http_port/private" -o user.db || fail "credentials in a URL: $(cat err.txt)"
 equal "the last status" "$(sql user.db 'SELECT status FROM requests ORDER BY id DESC LIMIT 1')" 200
