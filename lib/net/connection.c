@@ -33,21 +33,21 @@ static const struct close_meaning {
     const char *text;         /* connection.close_reason */
     np_new_because successor; /* why the next one has to be opened */
 } closings[] = {
-    [NP_CLOSE_CONNECT] = {"not connected",                     NP_NEW_UNKNOWN      },
-    [NP_CLOSE_IDLE_PEER] = {"closed by peer",                    NP_NEW_PEER_CLOSED  },
-    [NP_CLOSE_STRAY_DATA] = {"data nobody asked for",             NP_NEW_PEER_CLOSED  },
-    [NP_CLOSE_SERVER] = {"closed by peer after the response", NP_NEW_PEER_CLOSED  },
-    [NP_CLOSE_TOO_OLD] = {"idle for too long",                 NP_NEW_TOO_OLD      },
-    [NP_CLOSE_EVICTED] = {"made room for another one",         NP_NEW_EVICTED      },
-    [NP_CLOSE_FORCED] = {"not to be kept",                    NP_NEW_UNKNOWN      },
-    [NP_CLOSE_ABORTED] = {"request aborted",                   NP_NEW_EVICTED      },
-    [NP_CLOSE_FAILED] = {"request failed",                    NP_NEW_PEER_CLOSED  },
-    [NP_CLOSE_DEAD_ON_REUSE] = {"found dead by the next request",    NP_NEW_DEAD_ON_REUSE},
-    [NP_CLOSE_TIMEOUT] = {"timed out",                         NP_NEW_EVICTED      },
-    [NP_CLOSE_SHUTDOWN] = {"context closed",                    NP_NEW_UNKNOWN      },
-    [NP_CLOSE_LEASE_OVER] = {"lease over",                        NP_NEW_LEASE_OVER   },
-    [NP_CLOSE_NO_DESCRIPTOR] = {"no file descriptor free",           NP_NEW_UNKNOWN      },
-    [NP_CLOSE_GOING_AWAY] = {"the server takes no more requests on it",    NP_NEW_PEER_CLOSED  },
+    [NP_CLOSE_CONNECT] = {"not connected",                           NP_NEW_UNKNOWN      },
+    [NP_CLOSE_IDLE_PEER] = {"closed by peer",                          NP_NEW_PEER_CLOSED  },
+    [NP_CLOSE_STRAY_DATA] = {"data nobody asked for",                   NP_NEW_PEER_CLOSED  },
+    [NP_CLOSE_SERVER] = {"closed by peer after the response",       NP_NEW_PEER_CLOSED  },
+    [NP_CLOSE_TOO_OLD] = {"idle for too long",                       NP_NEW_TOO_OLD      },
+    [NP_CLOSE_EVICTED] = {"made room for another one",               NP_NEW_EVICTED      },
+    [NP_CLOSE_FORCED] = {"not to be kept",                          NP_NEW_UNKNOWN      },
+    [NP_CLOSE_ABORTED] = {"request aborted",                         NP_NEW_EVICTED      },
+    [NP_CLOSE_FAILED] = {"request failed",                          NP_NEW_PEER_CLOSED  },
+    [NP_CLOSE_DEAD_ON_REUSE] = {"found dead by the next request",          NP_NEW_DEAD_ON_REUSE},
+    [NP_CLOSE_TIMEOUT] = {"timed out",                               NP_NEW_EVICTED      },
+    [NP_CLOSE_SHUTDOWN] = {"context closed",                          NP_NEW_UNKNOWN      },
+    [NP_CLOSE_LEASE_OVER] = {"lease over",                              NP_NEW_LEASE_OVER   },
+    [NP_CLOSE_NO_DESCRIPTOR] = {"no file descriptor free",                 NP_NEW_UNKNOWN      },
+    [NP_CLOSE_GOING_AWAY] = {"the server takes no more requests on it", NP_NEW_PEER_CLOSED  },
 };
 
 /* --- opening --- */
@@ -173,8 +173,8 @@ static np_connection *connection_create(np_service_point *point)
     connection->engine = point->engine;
     connection->point = point;
     connection->fd = -1;
-    connection->stream_limit = point->stream_limit < point->careful_limit ? point->stream_limit
-                                                                          : point->careful_limit;
+    connection->stream_limit =
+        point->stream_limit < point->careful_limit ? point->stream_limit : point->careful_limit;
     np_list_init(&connection->easies);
     np_list_init(&connection->transfers);
     connection->share = share_create();

@@ -172,10 +172,15 @@ static np_status check_options(const np_context_options *o, np_error *err)
     if (o->pool_threads > NP_POOL_THREADS_MAX)
         return np_fail(err, NP_E_ARGUMENT_RANGE, "%u pool threads: expected 1 to %d",
                        o->pool_threads, NP_POOL_THREADS_MAX);
-    if (o->connect_timeout_ns < 0 || o->max_idle_time_ns < 0)
+    if (o->connection_lease_timeout_ns < -1 || o->max_idle_time_ns < -1)
         return np_fail(err, NP_E_ARGUMENT_RANGE,
-                       "%s is negative: expected a number of nanoseconds, or 0 for the default",
-                       o->connect_timeout_ns < 0 ? "connect_timeout_ns" : "max_idle_time_ns");
+                       "%s is below -1: expected a number of nanoseconds, or -1 for no limit",
+                       o->connection_lease_timeout_ns < -1 ? "connection_lease_timeout_ns"
+                                                           : "max_idle_time_ns");
+    if (o->connect_timeout_ns < 0)
+        return np_fail(err, NP_E_ARGUMENT_RANGE,
+                       "connect_timeout_ns is negative: expected a number of nanoseconds, or 0 for "
+                       "the default");
     if (o->family != NP_FAMILY_ANY && o->family != NP_FAMILY_IPV4 && o->family != NP_FAMILY_IPV6)
         return np_fail(err, NP_E_ARGUMENT, "%d is no address family: expected one of np_family",
                        (int)o->family);
@@ -260,6 +265,10 @@ static np_status make_engine(np_context *context, const np_context_options *o, n
         .connection_limit = o->connection_limit,
         .connect_timeout_ns = o->connect_timeout_ns,
         .max_idle_time_ns = o->max_idle_time_ns,
+        .connection_lease_ns = o->connection_lease_timeout_ns < 0 ? 0
+                               : o->connection_lease_timeout_ns == 0
+                                   ? -1
+                                   : o->connection_lease_timeout_ns,
         .ca_file = o->ca_file,
         .ca_path = o->ca_path,
         .insecure = o->insecure,
@@ -325,7 +334,7 @@ np_status np_context_create(const np_context_options *options, np_context **out,
     if (!out)
         return np_fail(err, NP_E_ARGUMENT_NULL, "out is NULL");
     *out = NULL;
-    np_context_options o = {0};
+    np_context_options o = NP_CONTEXT_OPTIONS_INIT;
     if (options)
         memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
     np_status status = check_options(&o, err);

@@ -1,4 +1,5 @@
-/* File descriptors that are short: who wants another connection waits. Floor 2; loop thread only. */
+/* File descriptors that are short: who wants another connection waits. Floor 2; loop thread only.
+ */
 #ifndef NP_NET_DESCRIPTORS_H
 #define NP_NET_DESCRIPTORS_H
 

@@ -95,12 +95,11 @@ static void run_with(unsigned descriptors, int count, bool tls, int version)
     if (!set_up((np_engine_options){0}, NULL, 0))
         return;
     make_files(count);
-    struct rig_request *requests =
-        make_requests(count, tls ? "https" : "http",
-                      version == 20 ? nginx.h2_port
-                      : tls         ? nginx.https_port
-                                    : nginx.http_port,
-                      version);
+    struct rig_request *requests = make_requests(count, tls ? "https" : "http",
+                                                 version == 20 ? nginx.h2_port
+                                                 : tls         ? nginx.https_port
+                                                               : nginx.http_port,
+                                                 version);
     limit_descriptors(descriptors);
 
     cr_assert(rig_run(&rig, requests, (size_t)count));

@@ -215,6 +215,10 @@ static struct use *start(np_random *random)
     use->references = 2;
     target_url(np_random_next(random), url, sizeof url);
     check(np_request_create(context, url, &use->request, &err) == NP_OK, err.text);
+    static const int versions[] = {20, 20, 11, 10};
+    (void)np_request_set_protocol_version(use->request, versions[np_random_below(random, 4)], NULL);
+    if (np_random_below(random, 8) == 0)
+        (void)np_request_set_connection_group_name(use->request, "other", NULL);
     if (np_random_below(random, 8) == 0)
         (void)np_request_set_async_timeout(use->request, 1 + (int64_t)np_random_below(random, 5),
                                            NULL);
@@ -313,6 +317,7 @@ static size_t round_of_requests(void)
     np_context_options options = NP_CONTEXT_OPTIONS_INIT;
     pthread_t threads[THREADS];
     options.connection_limit = 16;
+    options.insecure = true; /* the server's certificate is of its own authority */
     check(np_context_create(&options, &context, &err) == NP_OK, err.text);
     pthread_barrier_init(&barrier, NULL, THREADS + 1);
     for (uintptr_t i = 0; i < THREADS; i++)

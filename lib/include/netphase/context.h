@@ -46,7 +46,7 @@ typedef struct np_context_options {
                                    to loopback */
     uint32_t pool_threads;      /* callback threads; 0: 4; 1 … 64 */
     int64_t connect_timeout_ns; /* from the first lookup until connected and TLS done; 0: 30 s */
-    int64_t max_idle_time_ns;   /* an idle connection is closed after it; 0: 100 s */
+    int64_t max_idle_time_ns;   /* an idle connection is closed after it; 0: 100 s; -1: never */
 
     /* copied; PEM; NULL: libcurl's built-in file. The environment is not read */
     const char *ca_file;
@@ -76,16 +76,20 @@ typedef struct np_context_options {
     int64_t proxy_connect_timeout_ns; /* until one proxy is connected, then the next is tried; 0: 5
                                          s */
     np_kernel_times kernel_times; /* of what is traced */
+
+    /* a connection takes no request after it, and is closed when the last one is done. -1: for ever
+     * (the initialiser's value); 0: closed after each request */
+    int64_t connection_lease_timeout_ns;
 } np_context_options;
 #define NP_CONTEXT_OPTIONS_INIT                                                                    \
     {                                                                                              \
-        .size = sizeof(np_context_options)                                                         \
+        .size = sizeof(np_context_options), .connection_lease_timeout_ns = -1                      \
     }
 
 /**
  * Makes a context and starts its threads.
  *
- * @param options  NULL: all defaults; fields beyond options->size count as 0
+ * @param options  NULL: all defaults; fields beyond options->size count as the initialiser has them
  * @param out      [out] owned: free with np_context_free
  * @return NP_E_ARGUMENT for a malformed address, resolve or connect_to entry (named in `err`) and
  * for dns_servers with the system's resolver, NP_E_INPUT when ca_file cannot be read or the helper
