@@ -4,6 +4,9 @@
  * Keep-alive GET of 59 bytes from an nginx on another core; N at once, each started anew when it is
  * done.
  *
+ * The same over HTTP/2: there a bare client adds its handles once the first has shown the protocol,
+ * since libcurl would open a connection for each of them, and shares one connection.
+ *
  * Every run is a forked child, pinned; the runs of a round follow each other in turn, and a figure
  * is the median of the rounds' ratios. The better bare client is chosen in each round. Then: what
  * tracing costs, and how much of a request is `gap`.
@@ -34,6 +37,7 @@ struct job {
     int requests; /* measured; half as many warm up */
     uint16_t port;
     bool wants_gap;
+    bool h2;
 };
 
 struct figures {
@@ -88,13 +92,18 @@ static size_t discard(char *data, size_t size, size_t n, void *user)
 static CURL *make_handle(const struct job *job)
 {
     char url[64];
-    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/small", job->port);
+    (void)snprintf(url, sizeof url, "%s://127.0.0.1:%u/small", job->h2 ? "https" : "http",
+                   job->port);
     CURL *handle = curl_easy_init();
     curl_easy_setopt(handle, CURLOPT_URL, url);
     curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, discard);
     curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(handle, CURLOPT_PROXY, "");
-    curl_easy_setopt(handle, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(handle, CURLOPT_HTTP_VERSION,
+                     job->h2 ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(handle, CURLOPT_SSL_VERIFYPEER, 0L);
+    curl_easy_setopt(handle, CURLOPT_SSL_VERIFYHOST, 0L);
+    curl_easy_setopt(handle, CURLOPT_PIPEWAIT, (long)job->h2);
     return handle;
 }
 
@@ -331,14 +340,16 @@ static void run_ours(const struct job *job, struct figures *out)
     char url[64];
     const np_header_line accept = {"Accept", "*/*", 6, 3};
     const np_dialer_options dialer_options = {0};
-    const np_engine_options engine_options = {0};
-    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/small", job->port);
+    const np_engine_options engine_options = {.insecure = true};
+    const char *scheme = job->h2 ? "https" : "http";
+    (void)snprintf(url, sizeof url, "%s://127.0.0.1:%u/small", scheme, job->port);
     ours.task.run = start_all;
     ours.job = job;
     count_init(&ours.count, job);
     ours.spec = (np_transfer_spec){.method = "GET",
                                    .url = url,
-                                   .scheme = "http",
+                                   .scheme = scheme,
+                                   .version = job->h2 ? 20 : 11,
                                    .host = "127.0.0.1",
                                    .port = job->port,
                                    .target = "/small",
@@ -401,7 +412,7 @@ static struct figures run(const struct job *job)
     return figures;
 }
 
-static int compare(uint16_t port, int at_once, double goal)
+static int compare(uint16_t port, bool h2, int at_once, double goal)
 {
     static bench_series per_second, cpu, tracing;
     per_second.count = cpu.count = tracing.count = 0;
@@ -413,7 +424,8 @@ static int compare(uint16_t port, int at_once, double goal)
             const struct job job = {.variant = v,
                                     .at_once = at_once,
                                     .requests = at_once == 1 ? 2000 : 10000,
-                                    .port = port};
+                                    .port = port,
+                                    .h2 = h2};
             got[v] = run(&job);
             good = good && got[v].good;
         }
@@ -429,19 +441,19 @@ static int compare(uint16_t port, int at_once, double goal)
         bench_add(&cpu, got[OURS].cpu_us / cheapest);
         bench_add(&tracing, got[OURS_TRACED].cpu_us / got[OURS].cpu_us);
         if (getenv("NETPHASE_BENCH_VERBOSE"))
-            printf("  %4d at once: perform %.0f/s %.1f us, epoll %.0f/s %.1f us, ours %.0f/s %.1f "
+            printf("  %s%4d at once: perform %.0f/s %.1f us, epoll %.0f/s %.1f us, ours %.0f/s %.1f "
                    "us, traced %.0f/s %.1f us\n",
-                   at_once, got[0].per_second, got[0].cpu_us, got[1].per_second, got[1].cpu_us,
+                   h2 ? "h2 " : "", at_once, got[0].per_second, got[0].cpu_us, got[1].per_second, got[1].cpu_us,
                    got[2].per_second, got[2].cpu_us, got[3].per_second, got[3].cpu_us);
     }
     char name[80];
-    (void)snprintf(name, sizeof name, "engine: requests/s, %d at once, / bare", at_once);
+    (void)snprintf(name, sizeof name, "engine: %srequests/s, %d at once, / bare", h2 ? "h2 " : "", at_once);
     /* One at a time, requests a second measure how fast the machine wakes a thread. */
     const bool by_cpu = at_once == 1;
     int held = bench_line(name, by_cpu ? BENCH_NO_GOAL : BENCH_AT_LEAST, goal, &per_second, "x");
-    (void)snprintf(name, sizeof name, "engine: CPU a request, %d at once, / bare", at_once);
+    (void)snprintf(name, sizeof name, "engine: %sCPU a request, %d at once, / bare", h2 ? "h2 " : "", at_once);
     held &= bench_line(name, by_cpu ? BENCH_AT_MOST : BENCH_NO_GOAL, 1 / goal, &cpu, "x");
-    (void)snprintf(name, sizeof name, "engine: CPU traced / not, %d at once", at_once);
+    (void)snprintf(name, sizeof name, "engine: %sCPU traced / not, %d at once", h2 ? "h2 " : "", at_once);
     held &= bench_line(name, BENCH_AT_MOST, 1.03, &tracing, "x");
     return held;
 }
@@ -472,7 +484,7 @@ static int show_gap(uint16_t port, int at_once)
     return bench_line(name, BENCH_AT_MOST, limit_us, &p99, "us");
 }
 
-/* One run in this process, for a profiler: bench_engine VARIANT AT_ONCE REQUESTS (0 perform, 1
+/* One run in this process, for a profiler: bench_engine VARIANT AT_ONCE REQUESTS [h2] (0 perform, 1
  * epoll, 2 ours, 3 traced). */
 static int run_single(uint16_t port, char **argv)
 {
@@ -480,6 +492,7 @@ static int run_single(uint16_t port, char **argv)
                             .at_once = (int)strtol(argv[2], NULL, 10),
                             .requests = (int)strtol(argv[3], NULL, 10),
                             .port = port,
+                            .h2 = argv[4] != NULL,
                             .wants_gap = strtol(argv[1], NULL, 10) == OURS_TRACED};
     struct figures figures = {0};
     runs[job.variant](&job, &figures);
@@ -502,16 +515,18 @@ int main(int argc, char **argv)
         return 0;
     }
     pin(nginx.pid, 1);
-    if (argc == 4) {
-        const int status = run_single(nginx.http_port, argv);
+    if (argc >= 4) {
+        const int status = run_single(argv[4] ? nginx.h2_port : nginx.http_port, argv);
         nginx_stop(&nginx);
         return status;
     }
     int held = 1;
-    held &= compare(nginx.http_port, 1, 0.95);
-    held &= compare(nginx.http_port, 10, 0.95);
-    held &= compare(nginx.http_port, 100, 0.95);
-    held &= compare(nginx.http_port, 1000, 1.5);
+    held &= compare(nginx.http_port, false, 1, 0.95);
+    held &= compare(nginx.http_port, false, 10, 0.95);
+    held &= compare(nginx.http_port, false, 100, 0.95);
+    held &= compare(nginx.http_port, false, 1000, 1.5);
+    held &= compare(nginx.h2_port, true, 10, 0.95);
+    held &= compare(nginx.h2_port, true, 100, 0.95);
     held &= show_gap(nginx.http_port, 1);
     held &= show_gap(nginx.http_port, 100);
     nginx_stop(&nginx);
