@@ -967,3 +967,26 @@ Test(request_upload, ws_8_over_http_2_a_response_that_does_not_wait_ends_the_req
     }
     take_down_nginx();
 }
+
+/* --- the example --- */
+
+Test(request_upload, the_example_uploads_its_input_or_says_what_went_wrong)
+{
+    char command[512], out[512];
+    static const char input[] = "hello from a pipe\n";
+    if (!set_up_nginx())
+        return;
+    for (int good = 1; good >= 0; good--) {
+        snprintf(command, sizeof command,
+                 "printf 'hello from a pipe\\n' | '%s' %s:%u/dav/piped 2>&1", NP_EXAMPLE_UPLOAD,
+                 good ? "http://127.0.0.1" : "gopher://127.0.0.1", nginx.http_port);
+        FILE *pipe = popen(command, "r");
+        cr_assert_not_null(pipe);
+        out[fread(out, 1, sizeof out - 1, pipe)] = 0;
+        const int status = pclose(pipe);
+        cr_assert_eq(status == 0, good == 1, "%s", out);
+        cr_assert_not_null(strstr(out, good ? "201\n" : "gopher"), "%s", out);
+    }
+    must_be_stored("piped", input, sizeof input - 1);
+    take_down_nginx();
+}
