@@ -92,8 +92,12 @@ static void request_json(struct json *json, const np_row *row)
     text_done(&started);
 }
 
-static void phases_json(struct json *json, const np_row *row)
+static void phases_json(struct json *json, const np_request_detail *request)
 {
+    /* the codes of `source` in the trace */
+    static const char *const sources[] = {NULL,       "call", "syscall", "kernel",
+                                          "callback", "info", "text",    "import"};
+    const np_row *row = &request->row;
     json_open(json, "phases", '[', false);
     for (int phase = 0; phase < NP_PHASE_COUNT; phase++) {
         int64_t duration_ns = row->phase_ns[phase];
@@ -106,6 +110,34 @@ static void phases_json(struct json *json, const np_row *row)
             optional_int(json, "start_ns", row->phase_at_ns[phase]);
         json_int(json, "duration_ns", is_present ? duration_ns : 0);
         json_bool(json, "present", is_present);
+        const uint8_t source = request->boundary_source[phase];
+        if (is_present && source > 0 && source < sizeof sources / sizeof sources[0])
+            json_text(json, "end_source", sources[source]);
+        if (is_present && request->boundary_uncertainty_ns[phase] > 1)
+            json_int(json, "end_within_ns", request->boundary_uncertainty_ns[phase]);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
+
+static void tcp_json(struct json *json, const np_request_detail *request)
+{
+    json_open(json, "tcp", '[', false);
+    for (size_t i = 0; i < request->tcp_count; i++) {
+        const np_tcp_sample *tcp = &request->tcp[i];
+        json_open(json, NULL, '{', true);
+        json_int(json, "at_ns", tcp->at_ns);
+        json_text(json, "phase", np_phase_name(tcp->phase));
+        json_int(json, "rtt_us", tcp->rtt_us);
+        json_int(json, "min_rtt_us", tcp->min_rtt_us);
+        json_int(json, "retransmits", tcp->retransmits);
+        json_int(json, "unacked", tcp->unacked);
+        json_int(json, "unsent_bytes", tcp->unsent_bytes);
+        json_int(json, "window", tcp->window);
+        json_int(json, "delivery_rate", tcp->delivery_rate);
+        json_int(json, "busy_us", tcp->busy_us);
+        json_int(json, "receiver_limited_us", tcp->receiver_limited_us);
+        json_int(json, "buffer_limited_us", tcp->buffer_limited_us);
         json_close(json, '}');
     }
     json_close(json, ']');
@@ -182,8 +214,9 @@ void show_json(const np_request_detail *request, const np_page *call, struct tex
     request_json(&json, &request->row);
     if (call)
         call_json(&json, call);
-    phases_json(&json, &request->row);
+    phases_json(&json, request);
     spans_json(&json, request);
+    tcp_json(&json, request);
     connection_json(&json, request->connection);
     headers_json(&json, request);
     wire_json(&json, request);

@@ -22,7 +22,8 @@ enum {
     HEAD_LINES_MOST = 4 /* a URL or an error that is longer is cut */
 };
 
-#define LATE_LEAST_NS 1000000 /* less is not worth a line, unless it is a hundredth of the total */
+#define LATE_LEAST_NS 1000000 /* less is not worth a line, unless it is a hundredth of the total   \
+                               */
 
 struct segment {
     int64_t start_ns, end_ns;
@@ -525,6 +526,58 @@ static void put_lateness(const struct waterfall *w, struct text *out)
     text_print(out, " %s\n", unit_name(unit, w->look->ascii));
 }
 
+static bool is_trouble(const np_tcp_sample *tcp)
+{
+    return tcp->retransmits > 0 || tcp->receiver_limited_us > 0 || tcp->buffer_limited_us > 0 ||
+           tcp->unacked > 0;
+}
+
+/* Which reading explains something: the last one of trouble, else the last. */
+static const np_tcp_sample *telling_sample(const np_request_detail *request)
+{
+    const np_tcp_sample *found = NULL;
+    for (size_t i = 0; i < request->tcp_count; i++)
+        if (!found || !is_trouble(found) || is_trouble(&request->tcp[i]))
+            found = &request->tcp[i];
+    return found;
+}
+
+static void put_us(const struct waterfall *w, struct text *out, const char *before, int64_t us)
+{
+    const int64_t ns = us > INT64_MAX / 1000 ? INT64_MAX : us * 1000;
+    const enum unit unit = unit_for(ns);
+    text_puts(out, before);
+    duration_in(out, ns, unit);
+    text_print(out, " %s", unit_name(unit, w->look->ascii));
+}
+
+static void put_tcp(const struct waterfall *w, struct text *out)
+{
+    const np_tcp_sample *tcp = telling_sample(w->request);
+    if (!tcp)
+        return;
+    text_print(out, "tcp at the end of %s: ", np_phase_name(tcp->phase));
+    put_us(w, out, "round trip ", tcp->rtt_us);
+    if (tcp->min_rtt_us > 0 && tcp->min_rtt_us < tcp->rtt_us)
+        put_us(w, out, ", at best ", tcp->min_rtt_us);
+    if (tcp->retransmits > 0)
+        text_print(out, ", %" PRId64 " segment%s sent again", tcp->retransmits,
+                   tcp->retransmits == 1 ? "" : "s");
+    if (tcp->receiver_limited_us > 0)
+        put_us(w, out, ", held up by the server not reading ", tcp->receiver_limited_us);
+    if (tcp->buffer_limited_us > 0)
+        put_us(w, out, ", by our own send buffer ", tcp->buffer_limited_us);
+    if (tcp->unacked > 0)
+        text_print(out, ", %" PRId64 " segment%s unacknowledged", tcp->unacked,
+                   tcp->unacked == 1 ? "" : "s");
+    if (tcp->unsent_bytes > 0) {
+        text_puts(out, ", ");
+        size_people(out, tcp->unsent_bytes);
+        text_puts(out, " not sent yet");
+    }
+    text_char(out, '\n');
+}
+
 /* What the bars do not say: side by side where that fits. */
 static void put_foot(const struct waterfall *w, struct text *out)
 {
@@ -540,6 +593,7 @@ static void put_foot(const struct waterfall *w, struct text *out)
     text_puts(out, text_string(&right));
     text_char(out, '\n');
     put_lateness(w, out);
+    put_tcp(w, out);
     text_done(&left);
     text_done(&right);
 }

@@ -115,6 +115,7 @@ np_assembly *np_assembly_create(np_ring *ring, int64_t run_id, int64_t process_i
     np_slab_init(&assembly->orphan_slab, sizeof(np_seen_orphan));
     np_slab_init(&assembly->span_slab, sizeof(np_seen_span));
     np_slab_init(&assembly->header_slab, sizeof(np_seen_header));
+    np_slab_init(&assembly->tcp_slab, sizeof(np_seen_tcp));
     return assembly;
 }
 
@@ -165,6 +166,10 @@ static void free_request(np_assembly *assembly, np_seen_request *request)
         drop_text(&header->name);
         drop_text(&header->value);
         np_slab_give(&assembly->header_slab, header);
+    }
+    for (np_seen_tcp *tcp = request->tcp, *next; tcp; tcp = next) {
+        next = tcp->next;
+        np_slab_give(&assembly->tcp_slab, tcp);
     }
     drop_text(&request->method);
     drop_text(&request->origin);
@@ -217,6 +222,7 @@ void np_assembly_free(np_assembly *assembly)
     np_slab_done(&assembly->orphan_slab);
     np_slab_done(&assembly->span_slab);
     np_slab_done(&assembly->header_slab);
+    np_slab_done(&assembly->tcp_slab);
     free(assembly->hop_rows);
     free(assembly->words);
     free(assembly);
@@ -360,6 +366,25 @@ static void end_request(np_assembly *assembly, np_seen_request *request, const n
     request->error = hold(event, 4, texts);
     request->ended = true;
     append_ended(assembly, request);
+}
+
+static void add_tcp(np_assembly *assembly, np_seen_request *request, const np_event *event)
+{
+    np_seen_tcp *tcp = np_slab_take(&assembly->tcp_slab);
+    if (!tcp) {
+        assembly->lost++;
+        return;
+    }
+    *tcp = (np_seen_tcp){.next = request->tcp, .time_ns = event->time_ns};
+    memcpy(tcp->word, event->word, sizeof tcp->word);
+    request->tcp = tcp;
+}
+
+static void add_lateness(np_seen_request *request, uint64_t late_ns)
+{
+    const uint64_t room = (uint64_t)INT64_MAX - request->late_ns;
+    request->late_told = true;
+    request->late_ns += late_ns < room ? late_ns : room;
 }
 
 static void add_header(np_assembly *assembly, np_seen_request *request, const np_event *event,
@@ -649,6 +674,12 @@ static void add_of_request(np_assembly *assembly, np_seen_request *request, cons
     case NP_EVENT_HEADER:
     case NP_EVENT_WIRE:
         add_header(assembly, request, event, texts);
+        break;
+    case NP_EVENT_TCP:
+        add_tcp(assembly, request, event);
+        break;
+    case NP_EVENT_LATE:
+        add_lateness(request, event->word[0]);
         break;
     case NP_EVENT_CALLER:
         request->caller_ns = (int64_t)event->word[0];

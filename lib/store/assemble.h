@@ -84,6 +84,13 @@ typedef struct np_seen_header {
     np_held name, value;
 } np_seen_header;
 
+/* A reading of TCP, as in the event. */
+typedef struct np_seen_tcp {
+    struct np_seen_tcp *next;
+    uint64_t time_ns; /* CLOCK_MONOTONIC */
+    uint64_t word[5];
+} np_seen_tcp;
+
 struct np_seen_request;
 
 typedef struct np_seen_connection {
@@ -132,6 +139,9 @@ typedef struct np_seen_request {
     np_seen_span *first_span, *last_span;
     uint32_t span_count, query_count, attempt_count;
     np_seen_header *first_header, *last_header;
+    np_seen_tcp *tcp; /* the latest first */
+    bool late_told;   /* by events; otherwise its spans say it */
+    uint64_t late_ns;
     np_cut cut;
     int64_t row_id;          /* in the transaction that is being written */
     uint64_t included;       /* recovery: its events before this position are in it already */
@@ -163,7 +173,7 @@ typedef struct np_assembly {
     np_detail detail;
 
     np_map requests, connections, orphans;
-    np_slab request_slab, connection_slab, orphan_slab, span_slab, header_slab;
+    np_slab request_slab, connection_slab, orphan_slab, span_slab, header_slab, tcp_slab;
     np_pin pins;           /* the list's own link */
     np_seen_request *last; /* of the event before */
 

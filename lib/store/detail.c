@@ -19,6 +19,7 @@
 #define WIRE_MAX         1025 /* pieces; more is not ours */
 #define WIRE_BYTES_MAX   65536
 #define HEADERS_MAX      10000
+#define TCP_SAMPLES_MAX  1000
 #define DETAIL_BYTES_MAX ((size_t)64 << 20) /* texts beyond it are left out */
 #define NOBODY           SIZE_MAX
 
@@ -254,6 +255,49 @@ static np_status read_headers(np_store *store, struct detail *d, np_row_reader *
     return finish(store, rc, reader, err);
 }
 
+/* --------------------------------------------------------------------------------------------------------------- TCP */
+
+static const char tcp_sql[] =
+    "SELECT at_ns, boundary, rtt_us, min_rtt_us, retransmits, unacked, unsent_bytes, window, "
+    "delivery_rate, busy_us, receiver_limited_us, buffer_limited_us FROM tcp_sample "
+    "WHERE request_id = ?1 ORDER BY at_ns LIMIT ?2";
+
+static void read_sample(np_row_reader *reader, np_tcp_sample *sample)
+{
+    int64_t *const values[] = {
+        &sample->rtt_us,           &sample->min_rtt_us,   &sample->retransmits,
+        &sample->unacked,          &sample->unsent_bytes, &sample->window,
+        &sample->delivery_rate,    &sample->busy_us,      &sample->receiver_limited_us,
+        &sample->buffer_limited_us};
+    sample->at_ns = sqlite3_column_int64(reader->statement, 0);
+    sample->phase = (np_phase)np_row_small(reader, 1, NP_PHASE_GAP);
+    for (int i = 0; i < (int)(sizeof values / sizeof values[0]); i++) {
+        const int64_t value = sqlite3_column_int64(reader->statement, 2 + i);
+        *values[i] = value > 0 ? value : 0;
+    }
+}
+
+static np_status read_tcp(np_store *store, struct detail *d, np_row_reader *reader, np_error *err)
+{
+    const int64_t values[] = {d->detail.row.id, TCP_SAMPLES_MAX};
+    np_status status = prepare(store, tcp_sql, values, 2, reader, err);
+    if (status)
+        return status;
+    np_tcp_sample *samples = NULL;
+    int rc;
+    while ((rc = sqlite3_step(reader->statement)) == SQLITE_ROW) {
+        if (!samples)
+            samples = np_arena_alloc(d->arena, TCP_SAMPLES_MAX * sizeof *samples);
+        if (!samples) {
+            reader->no_memory = true;
+            break;
+        }
+        read_sample(reader, &samples[d->detail.tcp_count++]);
+    }
+    d->detail.tcp = samples;
+    return finish(store, rc, reader, err);
+}
+
 static const char wire_sql[] =
     "SELECT direction, part, at_ns, length, kept, data FROM wire WHERE request_id = ?1 "
     "ORDER BY ordinal LIMIT ?2";
@@ -439,6 +483,8 @@ static np_status read_all(np_store *store, int64_t id, struct detail *d, np_erro
         status = read_connection(store, d, &reader, err);
     if (!status)
         status = read_wire(store, d, &reader, err);
+    if (!status)
+        status = read_tcp(store, d, &reader, err);
     return status;
 }
 

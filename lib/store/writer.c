@@ -95,7 +95,10 @@ static const char *const statements[] = {
     "INSERT INTO request_more (" NP_MORE_COLUMNS(NP_NAME) "error_layer, id) VALUES (" NP_MORE_COLUMNS(NP_MARK) "?, ?)",
 #define S_WIRE 17
     "INSERT OR REPLACE INTO wire (request_id, ordinal, direction, part, at_ns, length, kept, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-#define S_COUNT 18
+#define S_TCP 18
+    "INSERT OR REPLACE INTO tcp_sample (request_id, at_ns, boundary, rtt_us, min_rtt_us, retransmits, unacked, unsent_bytes, window,"
+    " delivery_rate, busy_us, receiver_limited_us, buffer_limited_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+#define S_COUNT 19
 #undef NP_NAME
 #undef NP_MARK
 };
@@ -454,6 +457,35 @@ static np_status write_piece(np_writer *writer, const np_assembly *assembly,
     return run_statement(writer, S_WIRE, err);
 }
 
+static np_status write_tcp(np_writer *writer, const np_seen_request *request, int64_t row,
+                           np_error *err)
+{
+    enum { US_A_MS = 1000, BYTES_A_RATE = 1000 };
+    sqlite3_stmt *s = writer->statement[S_TCP];
+    for (const np_seen_tcp *tcp = request->tcp; tcp; tcp = tcp->next) {
+        const uint64_t *w = tcp->word;
+        const int64_t values[] = {(int64_t)(w[0] & 0xff),
+                                  (int64_t)(w[0] >> 32),
+                                  (int64_t)(w[1] & UINT32_MAX),
+                                  (int64_t)(w[1] >> 32),
+                                  (int64_t)(w[2] & UINT32_MAX),
+                                  (int64_t)(w[2] >> 32),
+                                  (int64_t)(w[3] & UINT32_MAX),
+                                  (int64_t)(w[3] >> 32) * BYTES_A_RATE,
+                                  (int64_t)(w[4] & 0xffffff) * US_A_MS,
+                                  (int64_t)(w[4] >> 24 & 0xfffff) * US_A_MS,
+                                  (int64_t)(w[4] >> 44) * US_A_MS};
+        bind_int(s, 1, row);
+        bind_int(s, 2, (int64_t)(tcp->time_ns - request->cut.start_ns));
+        for (int i = 0; i < (int)(sizeof values / sizeof values[0]); i++)
+            bind_int(s, 3 + i, values[i]);
+        const np_status status = run_statement(writer, S_TCP, err);
+        if (status)
+            return status;
+    }
+    return NP_OK;
+}
+
 static np_status write_headers(np_writer *writer, np_assembly *assembly,
                                const np_seen_request *request, int64_t row, np_error *err)
 {
@@ -570,7 +602,11 @@ static void set_parts_of_phases(np_writer *writer, const np_assembly *assembly,
     const uint32_t waits = 1u << NP_PHASE_WAIT | 1u << NP_PHASE_RECEIVE;
     const bool known = assembly->detail != NP_DETAIL_PHASES;
     const bool waited = known && (request->cut.present & waits);
-    set_if(writer, C_late_ns, waited, waited ? sum_of_spans(request, NP_SPAN_LATENESS, waits) : 0);
+    if (request->late_told)
+        set(writer, C_late_ns, (int64_t)request->late_ns);
+    else
+        set_if(writer, C_late_ns, waited,
+               waited ? sum_of_spans(request, NP_SPAN_LATENESS, waits) : 0);
     if (!known || !request->first_span)
         return;
     if (is_present(&request->cut, NP_PHASE_SEND))
@@ -897,6 +933,8 @@ static np_status write_request(np_writer *writer, np_assembly *assembly, np_seen
         status = hop_row(writer, assembly, request, &hop, err);
     if (!status && (request->first_span || has_pieces(&request->cut)))
         status = write_spans(writer, assembly, request, row, err);
+    if (!status && request->tcp)
+        status = write_tcp(writer, request, row, err);
     if (!status && request->first_header)
         status = write_headers(writer, assembly, request, row, err);
     if (!status && request->spilled)

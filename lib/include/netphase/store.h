@@ -226,6 +226,19 @@ typedef struct np_connection_info {
     uint64_t requests;
 } np_connection_info;
 
+/** What TCP said about the connection. Sums count from the connection's begin. */
+typedef struct np_tcp_sample {
+    int64_t at_ns;  /* since the request's start */
+    np_phase phase; /* that ended then, or went on */
+    int64_t rtt_us, min_rtt_us;
+    int64_t retransmits;   /* segments */
+    int64_t unacked;       /* segments on their way */
+    int64_t unsent_bytes;
+    int64_t window;        /* bytes the peer was ready to take */
+    int64_t delivery_rate; /* bytes a second */
+    int64_t busy_us, receiver_limited_us, buffer_limited_us;
+} np_tcp_sample;
+
 /** One request with everything that belongs to it. */
 typedef struct np_request_detail {
     np_row row;
@@ -240,6 +253,8 @@ typedef struct np_request_detail {
     const np_connection_info *connection; /* NULL: none was ever ready */
     const np_wire_piece *wire;            /* wire[wire_count], in order */
     size_t wire_count;
+    const np_tcp_sample *tcp; /* tcp[tcp_count], in order of time; at most 1,000 */
+    size_t tcp_count;
 } np_request_detail;
 
 /**
