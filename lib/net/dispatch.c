@@ -66,6 +66,14 @@ static bool has_slot_span(const np_transfer *transfer)
     return transfer->wait_span && transfer->wait_kind == NP_SPAN_WAIT_FOR_SLOT;
 }
 
+/* Who holds what is waited for: the connection that has been there longest stands for all. */
+static uint32_t number_of_oldest(const np_service_point *point)
+{
+    return np_list_empty(&point->connections)
+               ? 0
+               : np_item(point->connections.next, np_connection, in_point)->number;
+}
+
 static void begin_slot_span(const np_service_point *point, np_transfer *transfer)
 {
     char name[64];
@@ -74,7 +82,7 @@ static void begin_slot_span(const np_service_point *point, np_transfer *transfer
     else
         (void)snprintf(name, sizeof name, "%u of %u connections in use", point->connection_count,
                        point->limit);
-    begin_wait_span(transfer, NP_SPAN_WAIT_FOR_SLOT, 0, name);
+    begin_wait_span(transfer, NP_SPAN_WAIT_FOR_SLOT, number_of_oldest(point), name);
 }
 
 /* Those that came to the front of the queue and not from behind have none yet. */
