@@ -4,6 +4,7 @@ set -u
 LC_ALL=C.UTF-8
 export LC_ALL
 unset NETPHASE_TRACE NETPHASE_DNS_SERVER NETPHASE_CONNECT_TO CURL_CA_BUNDLE SSL_CERT_FILE SSL_CERT_DIR
+unset http_proxy https_proxy HTTPS_PROXY all_proxy ALL_PROXY no_proxy NO_PROXY
 netphase="$NP_BIN/netphase"
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/netphase-test.XXXXXX")

@@ -40,7 +40,8 @@ struct rig {
     sem_t done; /* an ask has its answer, or a call on the loop is over */
     struct ask asks[ASKS];
     size_t count;
-    _Atomic bool is_closed;
+    pthread_mutex_t lock;
+    bool is_closed; /* under the lock: nothing is posted to a loop that has ended */
 };
 
 static void wait_for(sem_t *semaphore)
@@ -59,10 +60,12 @@ static bool run(np_pool_job *job, void *user)
 static bool post(np_loop_task *task, void *user)
 {
     struct rig *rig = user;
-    if (rig->is_closed)
-        return false;
-    np_loop_post(rig->loop, task);
-    return true;
+    pthread_mutex_lock(&rig->lock);
+    const bool is_open = !rig->is_closed;
+    if (is_open)
+        np_loop_post(rig->loop, task);
+    pthread_mutex_unlock(&rig->lock);
+    return is_open;
 }
 
 struct table {
@@ -83,6 +86,7 @@ static void rig_init(struct rig *rig, const np_proxy *settings, const char *cons
     np_error err = {0};
     memset(rig, 0, sizeof *rig);
     sem_init(&rig->done, 0, 0);
+    pthread_mutex_init(&rig->lock, NULL);
     recording_init(&rig->recording);
     cr_assert_eq(np_loop_create(&rig->loop, &err), NP_OK);
     cr_assert_eq(np_callback_pool_create(2, &rig->pool, &err), NP_OK);
@@ -190,7 +194,9 @@ static void free_resolver(struct rig *rig, void *user)
 static void rig_end(struct rig *rig)
 {
     on_loop(rig, free_resolver, NULL);
+    pthread_mutex_lock(&rig->lock);
     rig->is_closed = true;
+    pthread_mutex_unlock(&rig->lock);
     np_loop_stop(rig->loop);
     np_callback_pool_stop(rig->pool);
     np_loop_free(rig->loop);
