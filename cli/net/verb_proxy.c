@@ -54,7 +54,7 @@ static void step_json(struct json *json, const np_proxy_step *step)
 {
     json_open(json, NULL, '{', true);
     json_text(json, "phase", np_phase_name(NP_PHASE_PROXY));
-    json_text(json, "kind", "proxy_source");
+    json_text(json, "kind", "source");
     json_text(json, "name", step->source);
     json_int(json, "start_ns", step->start_ns);
     json_int(json, "duration_ns", step->duration_ns);

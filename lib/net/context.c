@@ -188,6 +188,10 @@ static np_status check_options(const np_context_options *o, np_error *err)
         return np_fail(err, NP_E_ARGUMENT_RANGE,
                        "%s is negative: expected a number of nanoseconds, or 0 for the default",
                        o->proxy_timeout_ns < 0 ? "proxy_timeout_ns" : "proxy_connect_timeout_ns");
+    if (o->proxy_bypass && strlen(o->proxy_bypass) > NP_NO_PROXY_MAX)
+        return np_fail(err, NP_E_ARGUMENT,
+                       "the list of hosts without a proxy is %zu bytes long: expected at most %d",
+                       strlen(o->proxy_bypass), NP_NO_PROXY_MAX);
     if (o->proxy_sources != NP_PROXY_FROM_DEFAULT && o->proxy_sources != NP_PROXY_FROM_NOWHERE &&
         o->proxy_sources != NP_PROXY_FROM_ENVIRONMENT)
         return np_fail(err, NP_E_ARGUMENT,

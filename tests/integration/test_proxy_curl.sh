@@ -183,6 +183,21 @@ contains "names the variable" "$(cat err.txt)" "http_proxy: the proxy scheme qui
 "$netphase" record -o wrong.db --proxy quic://x http://127.0.0.1:$direct_port/ >out.txt 2>err.txt
 equal "exit status of record" $? 2
 [ -e wrong.db ] && fail "a trace was made for a mistyped proxy"
+
+# --- what the trace of a request says: the first one decides, the second one remembers
+need sqlite3 sqlite3
+env -i "PATH=$PATH" "http_proxy=http://user:secret@$p" "$netphase" record -q -n 2 -o decided.db http://h.test/ >out.txt 2>err.txt
+equal "requests" "$(sql decided.db "SELECT count(*) FROM requests WHERE proxy = 'http://$p' AND proxy_source = 'environment'")" 2
+equal "decisions" "$(sql decided.db 'SELECT count(proxy_ns) FROM requests')" 1
+equal "its span" "$(sql decided.db "SELECT name, json_extract(detail, '\$.verdict'), json_extract(detail, '\$.value'), json_extract(detail, '\$.variable') FROM spans WHERE kind = 'source'")" \
+    "environment|used|http://$p|http_proxy"
+equal "phases that do not add up" "$(sql decided.db 'SELECT count(*) FROM problems')" 0
+[ "$(grep -c secret decided.db)" = 0 ] || fail "a password is in the trace"
+env -i "PATH=$PATH" http_proxy=$p "$netphase" record -q -n 2 --cold -o cold.db http://h.test/ >out.txt 2>err.txt
+equal "cold decisions" "$(sql cold.db 'SELECT count(proxy_ns) FROM requests')" 2
+env -i "PATH=$PATH" http_proxy=$p "$netphase" record -q -o local.db http://127.0.0.1:$direct_port/ >out.txt 2>err.txt
+equal "loopback" "$(sql local.db 'SELECT count(*), count(proxy), count(proxy_ns) FROM requests')" "1|0|0"
+
 head -c 100000 /dev/zero | tr '\0' 'a' >long.txt
 "$netphase" proxy --proxy "$(cat long.txt)" http://h.test/ >out.txt 2>err.txt
 equal "exit status of a long proxy" $? 2
