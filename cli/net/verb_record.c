@@ -47,6 +47,8 @@ struct record_args {
     const char *login;
     const char *ca_file;
     bool insecure;
+    const char *proxy_cacert;
+    bool proxy_insecure;
     bool follow;
     int tls_minimum; /* np_tls_version */
     int family;      /* np_family */
@@ -129,6 +131,10 @@ static const struct verb_option option_table[] = {
      .help = "certificate authorities to trust, PEM", .fallback = "$CURL_CA_BUNDLE, $SSL_CERT_FILE, the system's", OPTION_FIELD(struct record_args, ca_file)},
     {.name = "insecure",    .letter = 'k', .type = OPTION_FLAG,
      .help = "take any certificate", OPTION_FIELD(struct record_args, insecure)},
+    {.name = "proxy-cacert", .type = OPTION_TEXT, .argument = "FILE",
+     .help = "trust the certificates in this file for https proxies", .fallback = "as --cacert", OPTION_FIELD(struct record_args, proxy_cacert)},
+    {.name = "proxy-insecure", .type = OPTION_FLAG,
+     .help = "take any certificate of an https proxy", OPTION_FIELD(struct record_args, proxy_insecure)},
     {.name = "tlsv1.2",     .type = OPTION_CHOICE, .value = NP_TLS_1_2,
      .help = "TLS 1.2 or newer", OPTION_FIELD(struct record_args, tls_minimum)},
     {.name = "tlsv1.3",     .type = OPTION_CHOICE, .value = NP_TLS_1_3,
@@ -267,6 +273,8 @@ static np_status open_context(const struct run *run, np_trace *trace, np_context
     options.ca_file = first_set(args->ca_file, ca_variables);
     options.ca_path = args->ca_file ? NULL : first_set(NULL, path_variables);
     options.insecure = args->insecure;
+    options.proxy_ca_file = args->proxy_cacert;
+    options.proxy_insecure = args->proxy_insecure;
     options.tls_minimum = (np_tls_version)args->tls_minimum;
     options.family = (np_family)args->family;
     options.resolver = (np_resolver)args->resolver;

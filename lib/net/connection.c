@@ -421,6 +421,8 @@ static void on_ready(int fd, unsigned ready, uint64_t now_ns, void *user)
         events |= CURL_CSELECT_OUT;
     if (ready & NP_LOOP_ERROR)
         events |= CURL_CSELECT_ERR;
+    if (connection->tunnel)
+        connection->tunnel->buffered_bytes = 0; /* whatever is left now is news */
     int running;
     connection->look.looked_ns = 0;
     if ((ready & NP_LOOP_READ) && !(ready & NP_LOOP_ERROR)) /* what went wrong is libcurl's to find */

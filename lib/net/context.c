@@ -215,7 +215,8 @@ static np_status check_options(const np_context_options *o, np_error *err)
     if ((o->resolve_count > 0 && !o->resolve) || (o->connect_to_count > 0 && !o->connect_to))
         return np_fail(err, NP_E_ARGUMENT_NULL, "%s is NULL",
                        o->resolve_count > 0 && !o->resolve ? "resolve" : "connect_to");
-    return check_file(o->ca_file, err);
+    const np_status status = check_file(o->ca_file, err);
+    return status ? status : check_file(o->proxy_ca_file, err);
 }
 
 static bool run_on_pool(np_pool_job *job, void *user)
@@ -266,6 +267,8 @@ static np_status make_engine(np_context *context, const np_context_options *o, n
     const np_engine_options engine = {
         .proxies = context->proxies,
         .proxy_connect_timeout_ns = o->proxy_connect_timeout_ns,
+        .proxy_ca_file = o->proxy_ca_file,
+        .proxy_insecure = o->proxy_insecure,
         .connection_limit = o->connection_limit,
         .connect_timeout_ns = o->connect_timeout_ns,
         .max_idle_time_ns = o->max_idle_time_ns,

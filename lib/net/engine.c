@@ -15,6 +15,7 @@
 #include "multi.h"
 #include "service_point.h"
 #include "transfer_run.h"
+#include "tunnel.h"
 #include "tunnel_auth.h"
 
 #include "fail.h"
@@ -42,6 +43,7 @@ static void on_turn_end(uint64_t now_ns, void *user)
         np_multi_drive(engine);
         more = np_transfers_collect(engine);
         more |= np_transfers_resume(engine);
+        more |= np_tunnels_flush(engine);
         more |= np_transfers_retire(engine);
         more |= np_dispatch(engine);
     }
@@ -104,6 +106,7 @@ np_status np_engine_create(np_loop *loop, np_dialer *dialer, np_producer *produc
     np_list_init(&engine->starving);
     np_list_init(&engine->retired);
     np_list_init(&engine->proxy_memories);
+    np_list_init(&engine->nested);
     np_status status = take_options(engine, options, err);
     if (status)
         goto fail;

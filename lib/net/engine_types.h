@@ -51,15 +51,16 @@ struct np_engine {
     np_service_point *points[POINT_BUCKETS];
     np_link points_by_use; /* all of them, the one asked for longest ago first */
     size_t point_count;
-    np_link changed;       /* service points whose queue is to be looked at */
-    size_t transfer_count; /* that have not ended */
+    np_link changed;                             /* service points whose queue is to be looked at */
+    size_t transfer_count;                       /* that have not ended */
     uint32_t connection_count, connecting_count; /* of all service points */
     np_link starving; /* service points where somebody waits for a descriptor */
     np_loop_timer *starving_timer;
     uint64_t refused_until_ns; /* no descriptor is to be had until then */
-    np_link resumed;       /* transfers that go on at the turn's end */
-    np_link retired;       /* easy handles that wait for being taken out of the multi handle */
+    np_link resumed;           /* transfers that go on at the turn's end */
+    np_link retired;           /* easy handles that wait for being taken out of the multi handle */
     np_transfer *free_transfers;
+    np_link nested;         /* tunnels in which TLS runs inside TLS: tunnel.c */
     np_link proxy_memories; /* what proxies have asked for: tunnel_auth.c */
     np_loop_task again;     /* a turn's end that did not get through */
     bool again_posted;
@@ -95,17 +96,17 @@ struct np_service_point {
     np_link waiting;           /* transfers that wait for a connection, first come first */
     np_link awaiting;          /* transfers that wait for the protocol of a set-up */
     uint32_t awaiting_count;
-    np_link shared;            /* HTTP/2 connections in use that take one more stream */
-    uint32_t setup_count;      /* connections being set up that offer HTTP/2 and may be shared */
-    int protocol;              /* that ALPN chose where HTTP/2 was offered: 11, 20; 0: not known */
-    bool setup_lost;           /* the last set-up failed: nobody waits for the next one */
-    bool setup_changed;        /* awaiting transfers are to be looked at again */
-    uint32_t stream_limit;     /* that a new HTTP/2 connection starts with */
-    uint32_t careful_limit;    /* the same, after one was closed with requests on it */
-    np_link opening;           /* transfers whose own connect is under way */
-    np_link changed;           /* in engine->changed */
-    np_link in_starving;       /* in engine->starving */
-    np_easy *free_easies;      /* last in, first out */
+    np_link shared;           /* HTTP/2 connections in use that take one more stream */
+    uint32_t setup_count;     /* connections being set up that offer HTTP/2 and may be shared */
+    int protocol;             /* that ALPN chose where HTTP/2 was offered: 11, 20; 0: not known */
+    bool setup_lost;          /* the last set-up failed: nobody waits for the next one */
+    bool setup_changed;       /* awaiting transfers are to be looked at again */
+    uint32_t stream_limit;    /* that a new HTTP/2 connection starts with */
+    uint32_t careful_limit;   /* the same, after one was closed with requests on it */
+    np_link opening;          /* transfers whose own connect is under way */
+    np_link changed;          /* in engine->changed */
+    np_link in_starving;      /* in engine->starving */
+    np_easy *free_easies;     /* last in, first out */
     np_new_because last_loss; /* why the last connection that could have been kept is gone; UNKNOWN:
                                  there was none */
     np_text_ref origin_ref;   /* words of the ring, made once */
@@ -172,7 +173,7 @@ struct np_connection {
     uint32_t stream_count, stream_limit;
     uint32_t stream_peak, refused_count; /* streams at once so far; refused by the server */
     uint32_t served_count;               /* complete responses */
-    bool broken; /* what one request brought down, others lost */
+    bool broken;                         /* what one request brought down, others lost */
     np_link in_point, in_idle, in_shared;
     np_link easies;             /* handles whose share is ours */
     np_loop_timer *setup_timer; /* connect_timeout */
@@ -181,7 +182,7 @@ struct np_connection {
     uint64_t requests;
     uint64_t sent_bytes, received_bytes; /* bodies only, what was cut short included */
     uint32_t uses;                       /* what the next use is called, less 1 */
-    uint64_t connected_ns; /* end of connect */
+    uint64_t connected_ns;               /* end of connect */
     uint8_t connected_source, connected_uncertainty;
     bool stamped; /* the kernel can be asked when bytes came */
     np_look look;
@@ -189,7 +190,7 @@ struct np_connection {
     struct sockaddr_storage peer;
     /* TLS, while it is being set up */
     uint64_t handed_over_ns, hello_ns;
-    uint64_t flight_ns; /* right before our Finished was written */
+    uint64_t flight_ns;          /* right before our Finished was written */
     bool has_spoken, spoke_last; /* our Finished is out; it is the last message */
     uint32_t handshake_span;
     long verify_result; /* X509_V_*, when the handshake ended badly */
@@ -279,16 +280,16 @@ struct np_transfer {
     np_stage stage;
     np_connection *connection; /* the one it uses, or whose connect it waits for */
     np_easy *easy;
-    bool wants_h2;    /* HTTP/2 is to be offered */
-    bool must_be_new; /* only a connection that was opened for it will do */
+    bool wants_h2;              /* HTTP/2 is to be offered */
+    bool must_be_new;           /* only a connection that was opened for it will do */
     uint64_t starving_since_ns; /* it wants a descriptor; 0: it does not */
-    uint32_t newer_than; /* only a connection with a higher number will do */
-    uint8_t retries;  /* RS-5 */
-    bool reused;      /* the connection had been used before */
-    bool no_socket;   /* libcurl asked for a socket and none was prepared */
+    uint32_t newer_than;        /* only a connection with a higher number will do */
+    uint8_t retries;            /* RS-5 */
+    bool reused;                /* the connection had been used before */
+    bool no_socket;             /* libcurl asked for a socket and none was prepared */
     bool prereq_seen;
     bool answered; /* a response byte has come, of a 1xx too */
-    bool decoding;      /* body() gets what libcurl makes of the body */
+    bool decoding; /* body() gets what libcurl makes of the body */
     bool header_done, paused, draining, drained_over, header_too_long;
     bool abort_pending, ended;
     bool left_connect; /* NP_FLAG_CONNECT_LEFT */
@@ -301,7 +302,7 @@ struct np_transfer {
     uint64_t send_begin_ns, wait_begin_ns, receive_begin_ns;
     uint64_t touched_ns; /* the look that brought something of its response */
     uint32_t late_count;
-    uint64_t late_ns; /* of wait and receive: data was there and the loop had not looked */
+    uint64_t late_ns;     /* of wait and receive: data was there and the loop had not looked */
     uint64_t send_end_ns; /* only for a request that is sent in several pieces */
     uint64_t last_ns;     /* the last response byte so far */
     uint64_t end_ns;      /* where the hop ended in the trace */
@@ -312,12 +313,12 @@ struct np_transfer {
     np_pauses receive_pauses, send_pauses;
     np_upload upload;
     struct {
-        np_proxy_list *list; /* NULL: direct; ours */
+        np_proxy_list *list;     /* NULL: direct; ours */
         np_proxy_lookup *lookup; /* it waits for its list */
-        size_t index;        /* of the entry it is at */
-        bool is_held;        /* a 407 whose header() waits for what libcurl does about it */
-        bool was_again;      /* a second connection was made to answer a 407 */
-        uint32_t rounds;     /* that followed a 407 */
+        size_t index;            /* of the entry it is at */
+        bool is_held;            /* a 407 whose header() waits for what libcurl does about it */
+        bool was_again;          /* a second connection was made to answer a 407 */
+        uint32_t rounds;         /* that followed a 407 */
     } route;
 
     int status, protocol;

@@ -568,6 +568,14 @@ static void begin_tls(np_transfer *transfer, uint64_t now_ns)
                         NP_PHASE_TLS);
 }
 
+static void begin_tunnel(np_transfer *transfer, uint64_t now_ns)
+{
+    const np_connection *connection = transfer->connection;
+    if (np_tunnel_has_phase(transfer->point))
+        transfer->upload.send_open = false;
+    np_tunnel_begin(connection->tunnel, transfer->number, now_ns, stamp_source(connection, now_ns));
+}
+
 void np_transfer_launch(np_transfer *transfer, np_connection *connection, uint64_t now_ns)
 {
     np_engine *engine = transfer->engine;
@@ -582,8 +590,7 @@ void np_transfer_launch(np_transfer *transfer, np_connection *connection, uint64
     if (!connection->handed_over)
         np_connection_offer(connection, transfer->wants_h2, transfer->wants_h2);
     if (connection->tunnel && !connection->handed_over)
-        np_tunnel_begin(connection->tunnel, transfer->number, now_ns,
-                        stamp_source(connection, now_ns));
+        begin_tunnel(transfer, now_ns);
     else if (transfer->point->tls && !connection->handed_over)
         begin_tls(transfer, now_ns);
     if (!transfer->easy)
@@ -817,6 +824,8 @@ static void resume_one(np_transfer *transfer)
         return;
     }
     end_pauses(transfer, to_do);
+    if (transfer->connection && transfer->connection->tunnel)
+        transfer->connection->tunnel->buffered_bytes = 0; /* it is wanted again */
     engine->inside_curl++;
     /* The held bytes are handed over inside: what goes wrong with them is the answer of this call,
      * no message follows. */

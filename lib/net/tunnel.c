@@ -9,6 +9,9 @@
  * - CONNECT: libcurl's debug callback. HEADER_OUT that begins with CONNECT begins a round, the
  * empty line of the answer ends it; that of a 2xx is the end of tunnel and the begin of tls, one
  * stamp. A body of a 407 lies between two rounds.
+ * - TLS inside TLS: one record of the proxy's may hold several of the origin's. libcurl 7.88 reads
+ *   what a transfer wants and waits for the socket, which has nothing more; over HTTP/2 the others
+ *   would wait for ever. np_tunnels_flush looks at what is left.
  * - SOCKS has no event of its own: libcurl's next step (the origin's SSL_CTX, or PREREQ) follows in
  *   the same call that read the last reply.
  */
@@ -221,6 +224,7 @@ void np_tunnel_free(np_tunnel *tunnel, uint64_t now_ns, np_span_outcome outcome)
     end_span(tunnel, now_ns, &tunnel->round_span, outcome, NULL);
     end_span(tunnel, now_ns, &tunnel->handshake_span, outcome, NULL);
     end_try(tunnel, now_ns, outcome, NULL, 0);
+    np_list_remove(&tunnel->in_nested);
     np_origin_lookup_cancel(tunnel->lookup, now_ns);
     np_loop_timer_cancel(tunnel->timer);
     free(tunnel);
@@ -381,6 +385,9 @@ static void on_proxy_done(np_tunnel *tunnel, SSL *ssl)
     const uint64_t now_ns = stamp(tunnel);
     char detail[96];
     tunnel->proxy_tls_done = true;
+    tunnel->proxy_ssl = ssl;
+    if (tunnel->connection->point->tls)
+        np_list_push_back(&tunnel->connection->engine->nested, &tunnel->in_nested);
     (void)snprintf(detail, sizeof detail, "{\"version\":\"%s\",\"resumed\":%s}",
                    SSL_get_version(ssl), SSL_session_reused(ssl) ? "true" : "false");
     end_span(tunnel, now_ns, &tunnel->handshake_span, NP_SPAN_OK, detail);
@@ -417,4 +424,26 @@ bool np_tunnel_ssl_context(np_tunnel *tunnel, void *ssl_ctx)
     if (SSL_CTX_set_ex_data(ssl_ctx, context_index, tunnel) == 1)
         SSL_CTX_set_info_callback(ssl_ctx, on_info);
     return true;
+}
+
+bool np_tunnels_flush(np_engine *engine)
+{
+    bool any = false;
+    np_link *link = engine->nested.next;
+    while (link != &engine->nested) {
+        np_tunnel *tunnel = np_item(link, np_tunnel, in_nested);
+        const np_connection *connection = tunnel->connection;
+        link = link->next;
+        const int left = connection->fd >= 0 ? SSL_pending(tunnel->proxy_ssl) : 0;
+        const bool has_news = left > 0 && left != tunnel->buffered_bytes;
+        tunnel->buffered_bytes = left; /* the same again: nobody wants it now */
+        if (!has_news || connection->state == NP_CONNECTION_IDLE)
+            continue;
+        int running;
+        engine->inside_curl++;
+        (void)curl_multi_socket_action(engine->multi, connection->fd, CURL_CSELECT_IN, &running);
+        engine->inside_curl--;
+        any = true;
+    }
+    return any;
 }

@@ -39,6 +39,9 @@ struct np_tunnel {
     bool timed_out;            /* `timer` fired */
     uint64_t proxy_context_ns; /* when libcurl made its TLS context; 0: not yet */
     bool proxy_tls_begun, proxy_tls_done;
+    np_link in_nested;  /* engine->nested, from the end of that handshake on */
+    void *proxy_ssl;    /* the SSL of it; libcurl's, good as long as the socket is open */
+    int buffered_bytes; /* that were left in it after libcurl had looked */
     bool answered;      /* a byte of an answer to CONNECT has come */
     uint32_t rounds;    /* of CONNECT, begun */
     bool is_complete;   /* the whole header of a final one */
@@ -72,6 +75,10 @@ void np_tunnel_ready(np_tunnel *tunnel, uint64_t now_ns);
 void np_tunnel_failed(np_tunnel *tunnel, const np_error *failure, int64_t bad_ns, uint64_t now_ns);
 /* The connection is closed; what is open ends. Frees. */
 void np_tunnel_free(np_tunnel *tunnel, uint64_t now_ns, np_span_outcome outcome);
+
+/* TLS to a proxy has taken bytes off the socket that libcurl has not asked for: makes it ask. At a
+ * turn's end; true: it did. */
+bool np_tunnels_flush(np_engine *engine);
 
 /* --- tunnel_easy.c: what libcurl is told --- */
 

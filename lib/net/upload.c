@@ -26,6 +26,7 @@
 #include "curl_events.h"
 #include "transfer_run.h"
 #include "transfer_trace.h"
+#include "tunnel.h"
 
 #include <errno.h>
 #include <linux/sockios.h>
@@ -148,6 +149,7 @@ bool np_upload_hold(np_transfer *transfer, np_connection *connection, uint64_t n
     /* How long the program takes is no matter of connect_timeout. */
     np_loop_timer_cancel(connection->setup_timer);
     connection->setup_timer = NULL;
+    np_tunnel_rest(connection->tunnel);
     np_connection_offer(connection, connection->offers_h2,
                         false); /* nobody waits for its protocol */
     transfer->stage = NP_STAGE_SEND;

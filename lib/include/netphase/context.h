@@ -76,6 +76,8 @@ typedef struct np_context_options {
     int64_t proxy_connect_timeout_ns; /* until one proxy is connected, then the next is tried; 0: 5
                                          s */
     np_kernel_times kernel_times; /* of what is traced */
+    const char *proxy_ca_file;        /* copied; trusted for https proxies; NULL: as ca_file */
+    bool proxy_insecure;              /* any certificate of an https proxy will do */
 
     /* a connection takes no request after it, and is closed when the last one is done. -1: for ever
      * (the initialiser's value); 0: closed after each request */
