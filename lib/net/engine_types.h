@@ -296,6 +296,7 @@ struct np_transfer {
     bool dns_cached;   /* NP_FLAG_DNS_CACHED: its own lookup was answered from the cache */
     int in_handler;    /* > 0: one of its handler calls is on the stack */
     np_error failure;  /* why it was ended by us; status NP_OK: it was not */
+    const np_error *refusal; /* np_transfer_refuse; NULL: none */
     np_new_because
         new_because; /* what to say when a connection has to be opened; UNKNOWN: find out */
 

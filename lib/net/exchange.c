@@ -364,6 +364,8 @@ static void on_header(np_transfer *transfer, void *user)
     pthread_mutex_unlock(&request->lock);
     if (!accepted)
         free(header.headers); /* aborted meanwhile */
+    else if (request->refusal.status)
+        np_transfer_refuse(transfer, &request->refusal);
     np_context_finish_later(request->context, finished);
     np_context_finish_later(request->context, written);
 }

@@ -99,8 +99,10 @@ np_status np_sending_write(np_request *request, const void *data, size_t length,
         request->writing = true;
         status = write_locked(request, data, length, told);
         request->writing = false;
-        broken =
-            status == NP_E_NO_MEMORY || (status == NP_E_WEB && told->web_status == NP_WEB_TIMEOUT);
+        /* A request that has failed says so itself, with a time-out of its own too. */
+        broken = !refusal_locked(request, NULL) &&
+                 (status == NP_E_NO_MEMORY ||
+                  (status == NP_E_WEB && told->web_status == NP_WEB_TIMEOUT));
     }
     pthread_mutex_unlock(&request->lock);
     if (broken) /* a part of it may be on its way: the stream is dead (WS-10) */

@@ -138,7 +138,8 @@ static void trace_end(np_transfer *transfer, const np_error *failure, uint64_t n
         np_emit_phase_stamp(producer, NP_EVENT_PHASE_END, last, transfer->number, NP_PHASE_RECEIVE);
         transfer->end_ns = last.ns ? last.ns : now_ns;
     }
-    np_trace_request_end(transfer, now_ns, outcome_of(failure), failure);
+    const np_error *told = failure ? failure : transfer->refusal;
+    np_trace_request_end(transfer, failure ? now_ns : transfer->end_ns, outcome_of(told), told);
 }
 
 /* The one way out. The transfer must have let go of its handle and its connection, whose number is
@@ -863,6 +864,11 @@ void np_transfer_drain(np_transfer *transfer, uint64_t max_bytes, uint64_t deadl
         transfer->drain_timer =
             np_loop_timer_start(transfer->engine->loop, deadline_ns, on_drain_deadline, transfer);
     np_transfer_resume(transfer);
+}
+
+void np_transfer_refuse(np_transfer *transfer, const np_error *why)
+{
+    transfer->refusal = why;
 }
 
 uint32_t np_transfer_number(const np_transfer *transfer)

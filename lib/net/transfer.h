@@ -136,6 +136,11 @@ void np_transfer_resume_upload(np_transfer *transfer);
 /* Of a spec with `hold`, after ready(): the body has `length` bytes, now the request is sent. */
 void np_transfer_release_body(np_transfer *transfer, int64_t length);
 
+/* Whoever started it has looked at its final header and will not go on from there: with `why`,
+   borrowed until `done` was called, the trace calls the hop failed, although the response is whole.
+ */
+void np_transfer_refuse(np_transfer *transfer, const np_error *why);
+
 uint32_t np_transfer_number(
     const np_transfer *transfer); /* the request number in the trace; a new one when RS-5 sends it
                                      again, so take hop_of of later hops right after the start */

@@ -149,7 +149,8 @@ void np_trace_request_end(np_transfer *transfer, uint64_t now_ns, int outcome,
         text = failure_ref(producer, failure);
     }
     uint64_t flags = 0;
-    if (failure && transfer->header_done && transfer->expected_bytes != 0)
+    if (failure && failure != transfer->refusal && transfer->header_done &&
+        transfer->expected_bytes != 0)
         flags |= NP_FLAG_BODY_TRUNCATED;
     if (transfer->left_connect)
         flags |= NP_FLAG_CONNECT_LEFT;

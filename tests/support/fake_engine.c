@@ -278,6 +278,12 @@ void np_transfer_resume(np_transfer *t)
         go_on(t);
 }
 
+void np_transfer_refuse(np_transfer *transfer, const np_error *why)
+{
+    (void)transfer; /* only the trace hears of it */
+    (void)why;
+}
+
 void np_transfer_drain(np_transfer *t, uint64_t max_bytes, uint64_t deadline_ns)
 {
     check(np_loop_is_current(t->engine->loop), "np_transfer_drain off the loop");
