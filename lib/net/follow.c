@@ -271,8 +271,11 @@ static bool has_sent_expect(np_request *request)
 
 /* The server does not know Expect: once more without it. The next 417 is an answer like any other.
  */
-static bool plan_without_expect(np_request *request)
+static bool plan_without_expect(np_request *request, np_error *refusal)
 {
+    if (request->spec.hop_reason == NP_HOP_EXPECT_FAILED)
+        (void)np_fail_web(refusal, NP_WEB_PROTOCOL_ERROR, NULL, 417, NULL,
+                          "the server answers with status 417 without Expect too");
     if (!has_sent_expect(request))
         return false;
     request->follow.plan = NP_FOLLOW_EXPECT;
@@ -290,7 +293,7 @@ bool np_follow_header(np_request *request, np_transfer *transfer, np_error *refu
     if (status == 401)
         follows = plan_auth(request, transfer, refusal);
     else if (status == 417)
-        follows = plan_without_expect(request);
+        follows = plan_without_expect(request, refusal);
     else if (follow->auto_redirect && np_hop_is_redirect(status))
         follows = plan_redirect(request, transfer, refusal);
     if (follows && needs_body(request) && !np_sending_can_replay(request)) { /* RS-1 */

@@ -489,7 +489,7 @@ Test(hops, rs_4_basic_is_challenged_once_and_answered)
 
     expect_log("401 GET /in/1\n200 GET /small\n401 GET /in/2\n401 GET /in/2\n401 GET /in/3\n");
     finish();
-    cr_expect_str_eq(sql(HOPS), "0 first 401 ok, 1 auth 200 ok, 0 first 401 ok, 1 auth 401 ok, 0 "
+    cr_expect_str_eq(sql(HOPS), "0 first 401 ok, 1 auth 200 ok, 0 first 401 ok, 1 auth 401 failed, 0 "
                                 "first 401 ok");
     cr_expect_str_eq(sql("SELECT count(*) FROM connections"), "1");
     cr_expect_not(trace_holds("QWxhZGRpbjpvcGVuIHNlc2FtZQ"), "the answer is in the trace");
@@ -571,7 +571,7 @@ Test(hops, rs_4_a_wrong_password_for_digest_is_refused_once)
         ask_digest(&(struct digest_options){.algorithm = "SHA-256"}, "wrong", false, 1, 401);
     cr_expect_eq(counts.requests, 2);
     cr_expect_eq(counts.refused, 1);
-    cr_expect_str_eq(sql(HOPS), "0 first 401 ok, 1 auth 401 ok");
+    cr_expect_str_eq(sql(HOPS), "0 first 401 ok, 1 auth 401 failed");
     take_down();
 }
 
@@ -677,7 +677,7 @@ Test(hops, rs_1_a_body_without_a_copy_cannot_be_sent_again)
         cr_expect_eq(got->http_status, 307);
         finish();
         scripted_server_stop(server);
-        cr_expect_str_eq(sql(HOPS), "0 first 307 ok");
+        cr_expect_str_eq(sql(HOPS), "0 first 307 failed");
         take_down();
     }
 }
@@ -759,7 +759,7 @@ Test(hops, a_server_that_says_417_for_ever_is_asked_twice)
     cr_expect_eq(scripted_server_heads(server), 2);
     finish();
     scripted_server_stop(server);
-    cr_expect_str_eq(sql(HOPS), "0 first 417 ok, 1 expect_failed 417 ok");
+    cr_expect_str_eq(sql(HOPS), "0 first 417 ok, 1 expect_failed 417 failed");
     take_down();
 }
 
