@@ -152,8 +152,7 @@ static np_request *make(int which, np_random *random)
     char url[64];
     np_request *request;
     snprintf(url, sizeof url, "http://127.0.0.1:%u/", scripted_server_port(servers[which]));
-    if (np_request_create(context, url, &request, NULL) != NP_OK)
-        return NULL;
+    check(np_request_create(context, url, &request, NULL) == NP_OK, "no request");
     check(np_request_set_method(request, "POST", NULL) == NP_OK, "no method");
     const bool chunked = which == 0 || (which > 2 && np_random_below(random, 2));
     (void)np_request_set_send_chunked(request, chunked, NULL);
@@ -163,36 +162,46 @@ static np_request *make(int which, np_random *random)
         (void)np_request_set_allow_write_stream_buffering(request, false, NULL);
     (void)np_request_set_expect_continue(request, which == 2, NULL);
     (void)np_request_set_read_write_timeout(request, 200, NULL);
-    /* A body that a rival has cut short leaves its server waiting: nothing waits for ever. */
+    /* A body that a rival has cut short leaves its server waiting: nothing waits for ever. The
+     * first server answers whatever comes. */
     const uint64_t limit_ms = which == 5 || np_random_below(random, 8) == 0 ? 60 : 400;
-    (void)np_request_set_async_timeout(request, 1 + (int64_t)np_random_below(random, limit_ms),
-                                       NULL);
+    if (which > 0)
+        (void)np_request_set_async_timeout(request, 1 + (int64_t)np_random_below(random, limit_ms),
+                                           NULL);
     return request;
 }
 
-static void use(np_random *random)
+/* A request whose stream was begun, and taken where it came. */
+struct use {
+    np_request *request;
+    np_stream *stream;
+};
+
+static struct use begin_use(np_random *random)
 {
     np_async *async;
-    np_stream *stream = NULL;
-    np_request *request = make((int)np_random_below(random, SERVERS), random);
-    if (!request)
-        return; /* the context is being freed */
-    if (np_request_begin_get_request_stream(request, on_done, NULL, &async, NULL) == NP_OK) {
-        accepted++;
-        if (np_random_below(random, 16) == 0)
-            np_request_abort(request);
-        if (np_random_below(random, 16) > 0)
-            (void)np_request_end_get_request_stream(request, async, &stream, NULL);
-        np_async_release(async);
-    }
-    if (stream)
-        write_and_get(request, stream, random);
+    struct use use = {.request = make((int)np_random_below(random, SERVERS), random)};
+    if (np_request_begin_get_request_stream(use.request, on_done, NULL, &async, NULL) != NP_OK)
+        return use;
+    accepted++;
+    if (np_random_below(random, 16) == 0)
+        np_request_abort(use.request);
+    if (np_random_below(random, 16) > 0)
+        (void)np_request_end_get_request_stream(use.request, async, &use.stream, NULL);
+    np_async_release(async);
+    return use;
+}
+
+static void end_use(struct use use, np_random *random)
+{
+    if (use.stream)
+        write_and_get(use.request, use.stream, random);
     if (np_random_below(random, 2)) {
-        np_request_release(request);
-        np_stream_release(stream);
+        np_request_release(use.request);
+        np_stream_release(use.stream);
     } else {
-        np_stream_release(stream);
-        np_request_release(request);
+        np_stream_release(use.stream);
+        np_request_release(use.request);
     }
 }
 
@@ -202,11 +211,11 @@ static void *work(void *argument)
 {
     np_random random;
     np_random_seed(&random, seed + (uintptr_t)argument);
-    for (int i = 0; i < USES + USES / 4; i++) {
-        if (i == USES)
-            pthread_barrier_wait(&barrier); /* from here on the context is being freed */
-        use(&random);
-    }
+    for (int i = 0; i < USES; i++)
+        end_use(begin_use(&random), &random);
+    const struct use last = begin_use(&random);
+    pthread_barrier_wait(&barrier); /* from here on the context is being freed */
+    end_use(last, &random);
     return NULL;
 }
 
