@@ -200,6 +200,7 @@ static void act(struct use *use, np_random *random)
     default:
         (void)np_request_get_state(use->request);
         (void)np_request_have_response(use->request);
+        check(np_request_address(use->request)[0] == 'h', "an address that is no URL");
         break;
     }
 }
@@ -222,6 +223,12 @@ static struct use *start(np_random *random)
     if (np_random_below(random, 8) == 0)
         (void)np_request_set_async_timeout(use->request, 1 + (int64_t)np_random_below(random, 5),
                                            NULL);
+    if (np_random_below(random, 2) == 0) {
+        (void)np_request_set_credentials(use->request, "user", "password", NULL);
+        (void)np_request_set_pre_authenticate(use->request, np_random_below(random, 2) == 0, NULL);
+    }
+    if (np_random_below(random, 4) == 0)
+        (void)np_request_set_maximum_automatic_redirections(use->request, 1, NULL);
     if (np_random_below(random, 16) == 0)
         np_request_abort(use->request);
     use->accepted =

@@ -599,6 +599,32 @@ static void step_failure(np_transfer *t)
     finish(t, &failure);
 }
 
+/* Now and then an answer that leads to another hop. */
+static void report_some_header(np_transfer *t)
+{
+    static const np_header_line location = {"Location", "/next?hop", 8, 9};
+    static const np_header_line challenge = {"WWW-Authenticate",
+                                             "Digest realm=\"r\", nonce=\"n\", qop=auth", 16, 37};
+    switch (dice(8)) {
+    case 0:
+        t->lines = &location;
+        t->line_count = 1;
+        report_header(t, dice(2) == 0 ? 302 : 307, -1);
+        break;
+    case 1:
+        t->lines = &challenge;
+        t->line_count = 1;
+        report_header(t, 401, -1);
+        break;
+    case 2:
+        report_header(t, 404, -1);
+        break;
+    default:
+        report_header(t, 200, -1);
+        break;
+    }
+}
+
 static void step(np_transfer *t)
 {
     static const char piece[16384] = {'x'};
@@ -608,7 +634,7 @@ static void step(np_transfer *t)
         if (t->will_fail && dice(2) == 0)
             step_failure(t);
         else
-            report_header(t, dice(5) == 0 ? 404 : 200, -1);
+            report_some_header(t);
     } else if (t->seen.flags & FAKE_PAUSED) {
         t->stalled = true;
     } else if (t->pieces_left > 0) {
