@@ -6,10 +6,12 @@
 
 /* How far a stamp may lie behind the first of the segments it stands for, when the loop slept and
    was woken by that: others can be merged until the thread runs and asks. */
-#define WAKE_UP_NS    (64 * (uint64_t)NP_NS_PER_US)
+#define WAKE_UP_NS      (64 * (uint64_t)NP_NS_PER_US)
+#define SLOW_WAKE_UP_NS (uint64_t) NP_NS_PER_MS /* where more than one segment waits */
+#define ONE_SEGMENT     1400
 /* More than this is left: the response does not end in this look. (libcurl reads at most 100
    buffers of 16 KiB at a time.) */
-#define MAY_END_BYTES (2 * 1024 * 1024)
+#define MAY_END_BYTES   (2 * 1024 * 1024)
 
 static uint64_t later(uint64_t a, uint64_t b)
 {
@@ -116,7 +118,7 @@ void np_look_again(np_connection *connection)
     np_look *look = &connection->look;
     if (!look->looked_ns)
         return;
-    look->first_ns = np_kernel_time_of(connection->fd, NP_KERNEL_FIRST_BYTE, NULL);
+    look->first_ns = np_kernel_time_of(connection->fd, NP_KERNEL_FIRST_BYTE, &look->queued);
     look->peeked_ns = np_now();
     find_lateness(look);
 }
@@ -172,7 +174,8 @@ static uint64_t spread_of(const np_look *look, uint64_t not_before_ns)
     const uint64_t most_ns = between(later(look->before_ns, not_before_ns), look->first_ns);
     if (!look->slept)
         return most_ns;
-    const uint64_t awake_ns = later(WAKE_UP_NS, between(look->first_ns, look->peeked_ns));
+    const uint64_t wake_up_ns = look->queued > ONE_SEGMENT ? SLOW_WAKE_UP_NS : WAKE_UP_NS;
+    const uint64_t awake_ns = later(wake_up_ns, between(look->first_ns, look->peeked_ns));
     return awake_ns < most_ns ? awake_ns : most_ns;
 }
 

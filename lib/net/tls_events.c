@@ -21,6 +21,9 @@
  */
 #define CA_LOAD_VISIBLE_NS (500 * NP_NS_PER_US)
 
+/* How far a stamp of the kernel, or one right before a write, lies off the packet. */
+#define STAMP_NS (16 * NP_NS_PER_US)
+
 static int context_index;
 static pthread_once_t context_index_once = PTHREAD_ONCE_INIT;
 
@@ -161,7 +164,7 @@ static void on_done(np_connection *connection, SSL *ssl)
         np_emit_phase_stamp(producer, NP_EVENT_PHASE_END,
                             (np_stamp){.ns = now_ns,
                                        .source = NP_SOURCE_CALLBACK,
-                                       .uncertainty = np_uncertainty(now_ns - last_ns)},
+                                       .uncertainty = np_uncertainty(now_ns - last_ns + STAMP_NS)},
                             request, NP_PHASE_TLS);
     np_tcp_sample_slow(connection, request, NP_PHASE_TLS, connection->hello_ns, now_ns);
     const unsigned char *alpn = NULL;
