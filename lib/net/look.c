@@ -6,7 +6,7 @@
 
 /* How far a stamp may lie behind the first of the segments it stands for, when the loop slept and
    was woken by that: others can be merged until the thread runs and asks. */
-#define WAKE_UP_NS      (64 * (uint64_t)NP_NS_PER_US)
+#define WAKE_UP_NS      (256 * (uint64_t)NP_NS_PER_US)
 #define SLOW_WAKE_UP_NS (uint64_t) NP_NS_PER_MS /* where more than one segment waits */
 #define ONE_SEGMENT     1400
 /* More than this is left: the response does not end in this look. (libcurl reads at most 100
