@@ -36,7 +36,7 @@ struct record_args {
     int64_t concurrency;
     int64_t duration_ns;
     double rate;
-    int reuse; /* np_reuse */
+    int reuse;          /* np_reuse */
     const char *method; /* NULL: by the body */
     struct option_list headers;
     struct option_list data;
@@ -408,8 +408,7 @@ static void show_progress(struct run *run, uint64_t start_ns)
     const struct progress_figures figures = {
         .done = run->counts.finished,
         .failed = run->counts.failed,
-        .expected =
-            args->duration_ns > 0 ? 0 : (uint64_t)args->requests * run->urls.count,
+        .expected = args->duration_ns > 0 ? 0 : (uint64_t)args->requests * run->urls.count,
         .elapsed_ns = (int64_t)(now - start_ns),
         .planned_ns = args->duration_ns,
         .setup_p50_ns = follower_setup_p50(run->follower),
@@ -646,9 +645,8 @@ static int record(struct run *run)
         return exit_status;
     if (run->counts.body_error)
         message_error(run->call, "%s cannot be read: %s", run->body.name,
-                      run->counts.body_error == ENODATA
-                          ? "it has become shorter while it was sent"
-                          : strerror(run->counts.body_error));
+                      run->counts.body_error == ENODATA ? "it has become shorter while it was sent"
+                                                        : strerror(run->counts.body_error));
     if (interrupted && !exit_status)
         message_note(run->call, "interrupted: what was sent until then is in the trace");
 
@@ -677,7 +675,7 @@ const struct verb verb_record = {
     .description = "Sends requests to each URL in turn and records where their time went; - reads "
                    "URLs from standard input. Writing "
                    "to a trace that is there appends a new run. "
-                   "Redirects are not followed: a 3xx is the final status.",
+                   "Redirects are not followed without -L: a 3xx is the final status.",
     .examples = "netphase record https://example.org/\tone request\n"
                 "netphase record -n 200 -c 8 https://example.org/\t200 requests, 8 at once\n"
                 "netphase record -n 20 --cold https://example.org/\tevery one with its own lookup "

@@ -28,7 +28,7 @@ static bool own_folder(char folder[PATH_MAX])
 
 bool np_helper_find(const char *name, char path[PATH_MAX])
 {
-    const char *given = getenv("NETPHASE_EXEC_PATH");
+    const char *given = secure_getenv("NETPHASE_EXEC_PATH"); /* not in a set-user-ID program */
     if (given && *given)
         return is_program(given, name, path);
     char folder[PATH_MAX];
