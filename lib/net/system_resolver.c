@@ -496,12 +496,10 @@ void np_system_resolver_free(np_system_resolver *resolver)
         return;
     while (resolver->workers)
         worker_end(resolver->workers);
-    for (size_t i = 0; i < resolver->gone_count; i++) {
-        struct pollfd wait = {.fd = resolver->gone[i].pidfd, .events = POLLIN};
-        if (wait.fd >= 0)
-            (void)poll(&wait, 1, REAP_MS); /* a killed process needs no more */
-    }
-    reap_gone(resolver);
+    /* A pidfd is readable a moment before its process can be waited for: so by looking again. */
+    const uint64_t until_ns = np_now() + REAP_MS * (uint64_t)NP_NS_PER_MS;
+    for (reap_gone(resolver); resolver->gone_count > 0 && np_now() < until_ns; reap_gone(resolver))
+        (void)poll(NULL, 0, 1);
     for (size_t i = 0; i < resolver->gone_count; i++)
         if (resolver->gone[i].pidfd >= 0)
             close(resolver->gone[i].pidfd);
