@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -235,22 +234,57 @@ static void run(const struct proxy_server *proxy, const struct proxy_options *op
     }
 }
 
-static pid_t spawn(const struct proxy_server *proxy, const struct proxy_options *options,
+/* What a killed squid leaves. */
+static void remove_shared_memory(uint16_t port)
+{
+    char pattern[64];
+    glob_t found = {0};
+    (void)snprintf(pattern, sizeof pattern, "/dev/shm/netphase%u-*", port);
+    if (glob(pattern, 0, NULL, &found) == 0)
+        for (size_t i = 0; i < found.gl_pathc; i++)
+            (void)unlink(found.gl_pathv[i]);
+    globfree(&found);
+}
+
+/* Until the program ends, or whoever holds the other end of `alive`: then its whole group goes. (A
+ * signal at the parent's death does not do: squid changes its user, and the kernel forgets it.) */
+static int supervise(const struct proxy_server *proxy, pid_t program, int alive)
+{
+    int status = 0;
+    struct pollfd gone = {.fd = alive, .events = POLLIN};
+    while (waitpid(program, &status, WNOHANG) == 0) {
+        if (poll(&gone, 1, 20) <= 0)
+            continue;
+        (void)kill(program, SIGKILL);
+        if (proxy->kind == PROXY_SQUID)
+            remove_shared_memory(proxy->port);
+        (void)kill(0, SIGKILL); /* us, too */
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 125;
+}
+
+static pid_t spawn(struct proxy_server *proxy, const struct proxy_options *options,
                    const char *program, const char *root)
 {
     char log[192];
+    int alive[2];
     (void)snprintf(log, sizeof log, "%s/output", proxy->folder);
-    const pid_t parent = getpid();
+    if (pipe2(alive, O_CLOEXEC) != 0)
+        return -1;
     const pid_t pid = fork();
-    if (pid != 0)
+    if (pid != 0) {
+        close(alive[0]);
+        proxy->alive = alive[1];
         return pid;
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(126);
+    }
+    close(alive[1]);
+    (void)setpgid(0, 0); /* some fork: all of them are stopped together */
+    const pid_t child = fork();
+    if (child > 0)
+        _exit(supervise(proxy, child, alive[0]));
     const int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
     dup2(fd, STDOUT_FILENO);
     dup2(fd, STDERR_FILENO);
-    (void)setpgid(0, 0); /* some fork: all of them are stopped together */
     set_library_path(root);
     run(proxy, options, program);
     _exit(127);
@@ -276,18 +310,6 @@ static bool wait_until_it_listens(struct proxy_server *proxy)
     return false;
 }
 
-/* What a killed squid leaves. */
-static void remove_shared_memory(uint16_t port)
-{
-    char pattern[64];
-    glob_t found = {0};
-    (void)snprintf(pattern, sizeof pattern, "/dev/shm/netphase%u-*", port);
-    if (glob(pattern, 0, NULL, &found) == 0)
-        for (size_t i = 0; i < found.gl_pathc; i++)
-            (void)unlink(found.gl_pathv[i]);
-    globfree(&found);
-}
-
 static void stop_process(struct proxy_server *proxy)
 {
     if (proxy->pid > 0) {
@@ -296,7 +318,9 @@ static void stop_process(struct proxy_server *proxy)
         while (waitpid(proxy->pid, NULL, 0) < 0 && errno == EINTR) {
         }
     }
-    proxy->pid = 0;
+    if (proxy->alive > 0)
+        close(proxy->alive);
+    proxy->pid = proxy->alive = 0;
     if (proxy->kind == PROXY_SQUID)
         remove_shared_memory(proxy->port);
 }

@@ -34,7 +34,8 @@ struct proxy_options {
 
 struct proxy_server {
     enum proxy_server_kind kind;
-    pid_t pid;
+    pid_t pid; /* of its supervisor */
+    int alive; /* closed by our death, whatever it is: then the proxy is stopped */
     uint16_t port;
     uint16_t tls_port; /* squid: TLS to the proxy; else 0 */
     char folder[128];
