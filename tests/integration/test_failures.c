@@ -24,7 +24,7 @@ struct expected {
     np_web_status web_status;
     const char *outcome;
     const char *words;  /* in the row's error */
-    const char *phases; /* those that are there, in their order */
+    const char *phases; /* those that are there, in their order; NULL: as it comes */
     int status;         /* 0: none came */
     size_t rows;        /* hops of the request; 0: one */
 };
@@ -159,7 +159,8 @@ static void must_be(const np_row *row, const struct expected *expected, const ch
     cr_expect_eq(row->web_status, expected->web_status, "%s: %s (%s)", what,
                  np_web_status_name((np_web_status)row->web_status), row->error);
     cr_expect(strstr(row->error, expected->words) != NULL, "%s: %s", what, row->error);
-    cr_expect_str_eq(phases, expected->phases, "%s: %s", what, phases);
+    if (expected->phases)
+        cr_expect_str_eq(phases, expected->phases, "%s: %s", what, phases);
     cr_expect_eq(row->status, expected->status, "%s: status %d", what, row->status);
     must_add_up(row);
 }
@@ -434,7 +435,7 @@ static const struct scripted_failure {
     {"417 for ever",
      "http", "head; send \"HTTP/1.1 417 Expectation Failed\\r\\nContent-Length: 0\\r\\n\\r\\n\"; again",
      {.body_bytes = 10, .expects = true},
-     {NP_WEB_PROTOCOL_ERROR, "failed", "417", "queue connect send receive", 417, 2}, 2},
+     {NP_WEB_PROTOCOL_ERROR, "failed", "417", NULL, 417, 2}, 2},
 };
 /* clang-format on */
 

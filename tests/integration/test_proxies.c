@@ -20,8 +20,9 @@ static np_trace *trace;
 static np_context *context;
 static char rules[2][64];
 
-/* false: a program is missing, and the test is over. */
-static bool set_up(const struct proxy_options *server, const char *proxies)
+/* false: a program is missing, and the test is over. `dead_first`: before it in the list stands a
+ * proxy that is not there. */
+static bool set_up(const struct proxy_options *server, bool dead_first)
 {
     static const char *const resolve[] = {rules[0], rules[1]};
     const bool has_nginx = nginx_start(&nginx, &(struct nginx_options){0});
@@ -31,8 +32,10 @@ static bool set_up(const struct proxy_options *server, const char *proxies)
             nginx_stop(&nginx);
         return false;
     }
-    char list[256];
-    snprintf(list, sizeof list, proxies, raw_free_port(), proxy.port);
+    char list[256], dead[64] = "";
+    if (dead_first)
+        snprintf(dead, sizeof dead, "http://127.0.0.1:%u; ", raw_free_port());
+    snprintf(list, sizeof list, "%shttp://127.0.0.1:%u", dead, proxy.port);
     for (int i = 0; i < 2; i++)
         snprintf(rules[i], sizeof rules[0], "origin.test:%u:127.0.0.1",
                  i ? nginx.https_port : nginx.http_port);
@@ -87,8 +90,7 @@ static void expect_count(const char *path, const char *what, const char *sql, in
 Test(proxies, one_that_failed_is_tried_last_from_then_on)
 {
     char text[256];
-    if (!set_up(&(struct proxy_options){.kind = PROXY_SQUID},
-                "http://127.0.0.1:%u; http://127.0.0.1:%u"))
+    if (!set_up(&(struct proxy_options){.kind = PROXY_SQUID}, true))
         return;
     for (int i = 0; i < 3; i++) {
         np_error err = {0};
@@ -123,7 +125,7 @@ Test(proxies, one_that_failed_is_tried_last_from_then_on)
 Test(proxies, a_body_may_be_gathered_for_longer_than_a_proxy_has_to_connect)
 {
     np_error err = {0};
-    if (!set_up(&(struct proxy_options){.kind = PROXY_SQUID}, "http://127.0.0.1:%2$u"))
+    if (!set_up(&(struct proxy_options){.kind = PROXY_SQUID}, false))
         return;
     np_request *request = request_to("https", "/small");
     np_stream *stream = NULL;
@@ -155,8 +157,7 @@ Test(proxies, a_body_may_be_gathered_for_longer_than_a_proxy_has_to_connect)
 Test(proxies, the_answer_of_a_forwarding_proxy_without_credentials_is_the_response)
 {
     np_error err = {0};
-    if (!set_up(&(struct proxy_options){.kind = PROXY_TINYPROXY, .auth = PROXY_BASIC},
-                "http://127.0.0.1:%2$u"))
+    if (!set_up(&(struct proxy_options){.kind = PROXY_TINYPROXY, .auth = PROXY_BASIC}, false))
         return;
     np_request *plain = request_to("http", "/small"), *tunnelled = request_to("https", "/small");
     np_response *response = NULL;
