@@ -118,6 +118,11 @@ void np_look_again(np_connection *connection)
     np_look *look = &connection->look;
     if (!look->looked_ns)
         return;
+    /* Not what comes next has woken us, but the record: nothing lies before that. */
+    const uint64_t record_ns = between(WAKE_UP_NS, look->first_ns);
+    if (look->slept && look->first_ns)
+        look->before_ns = later(look->before_ns, record_ns);
+    look->slept = false;
     look->first_ns = np_kernel_time_of(connection->fd, NP_KERNEL_FIRST_BYTE, &look->queued);
     look->peeked_ns = np_now();
     find_lateness(look);
@@ -189,8 +194,7 @@ np_stamp np_look_first_byte(np_transfer *transfer, uint64_t now_ns)
         return told;
     /* It cannot have come before the request was sent: that stamp is what lies too late. */
     const uint64_t at_ns = later(look->first_ns, transfer->wait_begin_ns);
-    uint64_t off_ns =
-        later(spread_of(look, transfer->send_begin_ns), between(look->first_ns, at_ns));
+    uint64_t off_ns = spread_of(look, transfer->send_begin_ns) + between(look->first_ns, at_ns);
     if (!is_alone(transfer->connection)) /* the first byte may be another response's */
         off_ns = later(off_ns, between(look->first_ns, now_ns));
     return (np_stamp){

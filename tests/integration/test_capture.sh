@@ -142,6 +142,9 @@ if [ -n "$missed" ] && [ -n "$build" ] && [ "$(cut -d. -f1 /proc/loadavg)" -ge "
     exit 77
 fi
 equal "boundaries beyond their limits" "$missed" ""
+# A few connections say nothing of a share: of 90 one or two were not covered in one run of fourteen.
+uncovered_most=$((count / 20))
+[ -n "$build" ] || uncovered_most=$((count / 6))
 equal "first bytes of the kernel, of long responses, that their uncertainty does not cover" \
-    "$(sqlite3 compare.db "SELECT coalesce(sum(stated - covered), 0) <= $count / 20 FROM result WHERE boundary = 'first byte' AND size = 'long'")" 1
+    "$(sqlite3 compare.db "SELECT coalesce(sum(stated - covered), 0) <= $uncovered_most FROM result WHERE boundary = 'first byte' AND size = 'long'")" 1
 done_ok
