@@ -1,5 +1,5 @@
 # np_test(NAME [LABEL label] SOURCES file... LINK target...): a Criterion program that is one CTest test.
-# LINK takes floors (np_trace, np_store, np_net …); their objects come along.
+# LINK takes floors (np_trace, np_store, np_engine …); their objects come along.
 function(np_test name)
   cmake_parse_arguments(T "" "LABEL" "SOURCES;LINK;PACKAGES" ${ARGN})
   if(NOT T_LABEL)
@@ -42,10 +42,10 @@ function(np_link_floors target)
       list(APPEND all np_base np_trace np_store)
     elseif(floor STREQUAL "np_analyze")
       list(APPEND all np_base np_trace np_store np_analyze)
-    elseif(floor STREQUAL "np_net")
-      list(APPEND all np_base np_trace np_proxy np_net)
-    elseif(floor STREQUAL "np_request") # with np_net, or with a fake engine
-      list(APPEND all np_base np_trace np_proxy np_request)
+    elseif(floor STREQUAL "np_engine")
+      list(APPEND all np_base np_trace np_loop np_dns np_connect np_proxy np_engine)
+    elseif(floor STREQUAL "np_request") # with np_engine, or with a fake one
+      list(APPEND all np_base np_trace np_loop np_dns np_proxy np_request)
     else()
       list(APPEND all ${floor})
     endif()

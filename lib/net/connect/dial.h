@@ -19,35 +19,14 @@
 #ifndef NP_NET_DIAL_H
 #define NP_NET_DIAL_H
 
+#include "address.h"
+#include "dial_options.h"
 #include "loop.h"
 #include "producer.h"
-#include <netinet/in.h>
-#include <netphase/context.h>
 #include <sys/socket.h>
 
 typedef struct np_dialer np_dialer;
 typedef struct np_dial np_dial;
-
-#define NP_ADDRESS_TEXT 64 /* "[2001:db8::1]:443" and its NUL */
-
-typedef struct np_dialer_options {
-    np_family family;
-    const char *dns_servers; /* NULL: resolv.conf */
-    /*HOST:PORT:ADDR[,ADDR…]; HOST * fits every name. Asked after connect_to */
-    const char *const *resolve;
-    size_t resolve_count;
-    const char *const *connect_to; /* HOST:PORT:HOST2:PORT2, empty parts as in curl */
-    size_t connect_to_count;
-    int64_t resolution_delay_ns; /* 0: 50 ms (RFC 8305 section 3) */
-    int64_t attempt_delay_ns;    /* 0: 250 ms (RFC 8305 section 5) */
-    const char *hosts_file;      /* NULL: /etc/hosts */
-    const char *resolv_conf;     /* NULL: /etc/resolv.conf */
-    np_resolver resolver;
-    const char *nsswitch_conf;  /* NULL: /etc/nsswitch.conf */
-    const char *system_program; /* NULL: netphase-resolve, looked for */
-    int64_t system_timeout_ns;  /* 0: 30 s */
-    np_kernel_times kernel_times;
-} np_dialer_options;
 
 /* NP_E_ARGUMENT names the entry that is malformed. */
 np_status np_dialer_create(np_loop *loop, const np_dialer_options *options, np_producer *producer,

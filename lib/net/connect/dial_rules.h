@@ -3,6 +3,7 @@
 #define NP_NET_DIAL_RULES_H
 
 #include "address.h"
+#include "dial_options.h"
 
 #define NP_RULE_ADDRESSES 16 /* of one --resolve entry */
 

@@ -26,7 +26,7 @@
 #include "connection.h"
 #include "kernel_time.h"
 #include "round.h"
-#include "tcp_sample.h"
+#include "connection_sample.h"
 #include "tls_events.h"
 #include "transfer_trace.h"
 #include "tunnel.h"
@@ -111,7 +111,7 @@ static void begin_wait_at(np_transfer *transfer, np_stamp stamp)
 {
     transfer->stage = NP_STAGE_WAIT;
     transfer->wait_begin_ns = stamp.ns;
-    np_tcp_sample_slow(transfer->connection, transfer->number, NP_PHASE_SEND,
+    np_connection_sample_slow(transfer->connection, transfer->number, NP_PHASE_SEND,
                        transfer->send_begin_ns, stamp.ns);
     np_emit_phase_stamp(transfer->engine->producer, NP_EVENT_PHASE_BEGIN, stamp, transfer->number,
                         NP_PHASE_WAIT);
@@ -285,7 +285,7 @@ static bool begin_response(np_transfer *transfer, const char *line, size_t lengt
         end_send_before(transfer, first, now_ns);
     transfer->stage = NP_STAGE_RECEIVE;
     transfer->last_ns = now_ns;
-    np_tcp_sample_slow(transfer->connection, transfer->number, NP_PHASE_WAIT,
+    np_connection_sample_slow(transfer->connection, transfer->number, NP_PHASE_WAIT,
                        transfer->wait_begin_ns, now_ns);
     transfer->receive_begin_ns = first.ns;
     np_emit_phase_stamp(transfer->engine->producer, NP_EVENT_PHASE_BEGIN, first, transfer->number,

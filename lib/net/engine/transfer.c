@@ -22,7 +22,7 @@
 #include "round.h"
 #include "service_point.h"
 #include "tls_events.h"
-#include "tcp_sample.h"
+#include "connection_sample.h"
 #include "transfer_error.h"
 #include "transfer_route.h"
 #include "transfer_trace.h"
@@ -106,9 +106,9 @@ static void trace_slow(const np_transfer *transfer, const np_error *failure, uin
     if (!connection || transfer->stage == NP_STAGE_QUEUE)
         return;
     if (failure)
-        np_tcp_sample_take(connection, transfer->number, phases[transfer->stage], now_ns);
+        np_connection_sample(connection, transfer->number, phases[transfer->stage], now_ns);
     else
-        np_tcp_sample_slow(connection, transfer->number, NP_PHASE_RECEIVE,
+        np_connection_sample_slow(connection, transfer->number, NP_PHASE_RECEIVE,
                            transfer->receive_begin_ns, now_ns);
 }
 

@@ -13,6 +13,8 @@
 
 #include "address.h"
 
+#include <netphase/status.h>
+
 enum {
     NP_DNS_PORT = 53,
     NP_DNS_SERVERS = 8, /* by option; 3 from the file */

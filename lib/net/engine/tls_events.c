@@ -7,7 +7,8 @@
  */
 #include "tls_events.h"
 
-#include "tcp_sample.h"
+#include "connection_sample.h"
+#include "kernel_time.h"
 
 #include "textbuf.h"
 
@@ -166,7 +167,7 @@ static void on_done(np_connection *connection, SSL *ssl)
                                        .source = NP_SOURCE_CALLBACK,
                                        .uncertainty = np_uncertainty(now_ns - last_ns + STAMP_NS)},
                             request, NP_PHASE_TLS);
-    np_tcp_sample_slow(connection, request, NP_PHASE_TLS, connection->hello_ns, now_ns);
+    np_connection_sample_slow(connection, request, NP_PHASE_TLS, connection->hello_ns, now_ns);
     const unsigned char *alpn = NULL;
     unsigned alpn_length = 0;
     SSL_get0_alpn_selected(ssl, &alpn, &alpn_length);

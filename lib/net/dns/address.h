@@ -5,12 +5,13 @@
 #ifndef NP_NET_ADDRESS_H
 #define NP_NET_ADDRESS_H
 
-#include "dial.h"
-
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/socket.h>
+
+#define NP_ADDRESS_TEXT 64 /* "[2001:db8::1]:443" and its NUL */
 
 /* An IPv4 or IPv6 address with a port. */
 typedef union np_address {

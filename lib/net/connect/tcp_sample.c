@@ -1,8 +1,6 @@
 /* Readings of TCP in the trace. Floor 2; loop thread only. See tcp_sample.h. */
 #include "tcp_sample.h"
 
-#include "engine_types.h"
-
 static uint64_t at_most(uint64_t value, unsigned bits)
 {
     const uint64_t most = (UINT64_C(1) << bits) - 1;
@@ -28,25 +26,4 @@ void np_tcp_sample_emit(np_producer *producer, uint32_t request, uint32_t connec
                                        at_most(r->receiver_limited_us / 1000, 20) << 24 |
                                        at_most(r->buffer_limited_us / 1000, 20) << 44}
     });
-}
-
-void np_tcp_sample_take(np_connection *connection, uint32_t request, np_phase phase,
-                        uint64_t now_ns)
-{
-    np_tcp_reading reading;
-    if (!connection->stamped || connection->fd < 0 || request == 0 ||
-        !np_kernel_tcp(connection->fd, &reading))
-        return;
-    connection->sampled_ns = now_ns;
-    np_tcp_sample_emit(connection->engine->producer, request, connection->number, phase, now_ns,
-                       &reading);
-}
-
-void np_tcp_sample_slow(np_connection *connection, uint32_t request, np_phase phase,
-                        uint64_t begin_ns, uint64_t now_ns)
-{
-    if (begin_ns == 0 || now_ns < begin_ns + NP_TCP_SLOW_NS ||
-        now_ns < connection->sampled_ns + NP_TCP_AGAIN_NS)
-        return;
-    np_tcp_sample_take(connection, request, phase, now_ns);
 }
