@@ -417,7 +417,7 @@ static const struct scripted_failure {
     {"reset while sending",
      "http",           "head; body 1000; reset",
      {.body_bytes = 64 << 20},
-     {NP_WEB_SEND_FAILURE, "failed", "sending", "queue connect send", 0, 0}, 0},
+     {NP_WEB_SEND_FAILURE, "failed", "reset while", "queue connect send", 0, 0}, 0},
     {"stalled upload",
      "http",           "head; deaf",
      {.body_bytes = 64 << 20, .limit_ms = 300},

@@ -171,36 +171,45 @@ static np_request *make(int which, np_random *random)
     return request;
 }
 
-/* A request whose stream was begun, and taken where it came. */
+/* A request whose stream was begun, until it is ended and used up. */
 struct use {
     np_request *request;
-    np_stream *stream;
+    np_async *begun; /* NULL: it was refused */
 };
 
 static struct use begin_use(np_random *random)
 {
-    np_async *async;
     struct use use = {.request = make((int)np_random_below(random, SERVERS), random)};
-    if (np_request_begin_get_request_stream(use.request, on_done, NULL, &async, NULL) != NP_OK)
+    if (np_request_begin_get_request_stream(use.request, on_done, NULL, &use.begun, NULL) != NP_OK)
         return use;
     accepted++;
     if (np_random_below(random, 16) == 0)
         np_request_abort(use.request);
-    if (np_random_below(random, 16) > 0)
-        (void)np_request_end_get_request_stream(use.request, async, &use.stream, NULL);
-    np_async_release(async);
     return use;
+}
+
+/* Waits for the stream. NULL: there is none, or nobody takes it. */
+static np_stream *take_stream(struct use use, np_random *random)
+{
+    np_stream *stream = NULL;
+    if (!use.begun)
+        return NULL;
+    if (np_random_below(random, 16) > 0)
+        (void)np_request_end_get_request_stream(use.request, use.begun, &stream, NULL);
+    np_async_release(use.begun);
+    return stream;
 }
 
 static void end_use(struct use use, np_random *random)
 {
-    if (use.stream)
-        write_and_get(use.request, use.stream, random);
+    np_stream *stream = take_stream(use, random);
+    if (stream)
+        write_and_get(use.request, stream, random);
     if (np_random_below(random, 2)) {
         np_request_release(use.request);
-        np_stream_release(use.stream);
+        np_stream_release(stream);
     } else {
-        np_stream_release(use.stream);
+        np_stream_release(stream);
         np_request_release(use.request);
     }
 }
@@ -213,6 +222,7 @@ static void *work(void *argument)
     np_random_seed(&random, seed + (uintptr_t)argument);
     for (int i = 0; i < USES; i++)
         end_use(begin_use(&random), &random);
+    /* Begun only: streams that are held here would keep the connections another one waits for. */
     const struct use last = begin_use(&random);
     pthread_barrier_wait(&barrier); /* from here on the context is being freed */
     end_use(last, &random);
