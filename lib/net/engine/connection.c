@@ -11,12 +11,12 @@
 #include "connection.h"
 
 #include "descriptors.h"
-#include "easy.h"
 #include "kernel_time.h"
+#include "look.h"
 #include "tls_events.h"
 #include "transfer_trace.h"
 #include "tunnel.h"
-#include "upload.h"
+#include "upload_facts.h"
 
 #include "fail.h"
 
@@ -370,7 +370,7 @@ np_connection *np_connection_open(np_transfer *transfer, np_new_because because,
 /* Level-triggered input on an idle connection means that the peer has gone, that it said something
    nobody asked for, or a TLS record: a ticket is no death, but then the descriptor stays readable,
    so from then on only the end of the connection is watched for. */
-bool np_connection_is_lost(np_connection *connection, unsigned ready, np_close_reason *reason)
+static bool is_lost(np_connection *connection, unsigned ready, np_close_reason *reason)
 {
     char first = 0;
     const ssize_t got = recv(connection->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT);
@@ -396,18 +396,34 @@ bool np_connection_is_lost(np_connection *connection, unsigned ready, np_close_r
     return true;
 }
 
+/* Somebody holds it until the program has given a body: it may have been lost. */
+static void look_at_held(np_connection *connection, unsigned ready, uint64_t now_ns)
+{
+    np_transfer *transfer;
+    np_close_reason reason;
+    if (!is_lost(connection, ready, &reason))
+        return;
+    /* Nothing was sent: another one does as well, once the body is complete. */
+    while ((transfer = connection->transfer)) {
+        transfer->connection = NULL;
+        transfer->new_because = NP_NEW_PEER_CLOSED;
+        np_connection_detach(connection, transfer);
+    }
+    np_connection_close(connection, reason, now_ns);
+}
+
 static void on_ready(int fd, unsigned ready, uint64_t now_ns, void *user)
 {
     np_connection *connection = user;
     np_engine *engine = connection->engine;
     np_close_reason reason;
     if (connection->state == NP_CONNECTION_IDLE) {
-        if (np_connection_is_lost(connection, ready, &reason))
+        if (is_lost(connection, ready, &reason))
             np_connection_close(connection, reason, now_ns);
         return;
     }
     if (is_held(connection)) {
-        np_upload_look_at_held(connection, ready, now_ns);
+        look_at_held(connection, ready, now_ns);
         return;
     }
     /* Whoever takes it next will see; a request whose answer is not taken may go on sending. */
@@ -425,7 +441,8 @@ static void on_ready(int fd, unsigned ready, uint64_t now_ns, void *user)
         connection->tunnel->buffered_bytes = 0; /* whatever is left now is news */
     int running;
     connection->look.looked_ns = 0;
-    if ((ready & NP_LOOP_READ) && !(ready & NP_LOOP_ERROR)) /* what went wrong is libcurl's to find */
+    if ((ready & NP_LOOP_READ) &&
+        !(ready & NP_LOOP_ERROR)) /* what went wrong is libcurl's to find */
         np_look_begin(connection, now_ns);
     engine->inside_curl++;
     (void)curl_multi_socket_action(engine->multi, fd, events,
@@ -532,13 +549,37 @@ void np_connection_disown(np_connection *connection, uint64_t now_ns)
         np_dial_disown(connection->dial, now_ns);
 }
 
+/* --- the handles on its share --- */
+
+void np_connection_drop_easy(np_easy *easy)
+{
+    if (!easy->connection)
+        return;
+    (void)curl_easy_setopt(easy->handle, CURLOPT_SHARE, NULL); /* cannot fail */
+    np_list_remove(&easy->in_connection);
+    easy->connection = NULL;
+}
+
+CURLcode np_connection_take_easy(np_connection *connection, np_easy *easy)
+{
+    if (easy->connection == connection)
+        return CURLE_OK;
+    np_connection_drop_easy(easy);
+    const CURLcode rc = curl_easy_setopt(easy->handle, CURLOPT_SHARE, connection->share);
+    if (rc == CURLE_OK) {
+        easy->connection = connection;
+        np_list_push_back(&connection->easies, &easy->in_connection);
+    }
+    return rc;
+}
+
 /* --- closing --- */
 
 static void free_share(np_connection *connection)
 {
     np_link *link;
     while ((link = connection->easies.next) != &connection->easies)
-        np_easy_leave_connection(np_item(link, np_easy, in_connection));
+        np_connection_drop_easy(np_item(link, np_easy, in_connection));
     connection->engine->inside_curl++;
     (void)curl_share_cleanup(
         connection->share); /* no handle points at it; closes the socket by CLOSESOCKET */

@@ -41,8 +41,11 @@ bool np_connection_is_over(const np_connection *connection, uint64_t now_ns);
 bool np_connection_is_paused(const np_connection *connection);
 /* Nobody waits for its set-up any more: it goes on alone and comes to rest when TCP stands. */
 void np_connection_disown(np_connection *connection, uint64_t now_ns);
-/* Nobody uses it and it has become readable: is that its end, and why? */
-bool np_connection_is_lost(np_connection *connection, unsigned ready, np_close_reason *reason);
+/* The easy handle works on this connection: its share is ours. Not while it is in the multi handle.
+ * CURLE_OK, or what setopt said. */
+CURLcode np_connection_take_easy(np_connection *connection, np_easy *easy);
+/* Off the share of the connection it is on. Not while it is in the multi handle. */
+void np_connection_drop_easy(np_easy *easy);
 /* Closes and frees it, in any state. Its transfer, where it has one, must have let go of it. */
 void np_connection_close(np_connection *connection, np_close_reason reason, uint64_t now_ns);
 

@@ -2,31 +2,16 @@
  * The only reader of libcurl's callbacks. Floor 2; loop thread only, always with libcurl on the
  * stack.
  *
- * Where the boundaries of an HTTP/1.1 request come from; one clock reading each, none when nothing
- * is traced:
- * - send begins at PREREQ, right before libcurl writes the request.
- * - send ends at the return of the step that wrote it. On a connection that was used before libcurl
- *   then begins to wait for input and says so by the socket callback. On a new one it may have
- *   waited for input already: there the first progress callback after PREREQ tells. (HDR_OUT needs
- *   VERBOSE, which formats text for every request, and progress callbacks cost a dozen calls: both
- *   only where nothing else will do. On 400 kept connections' requests each over TCP and TLS the
- *   stamp lay 3 to 4 us behind HDR_OUT's at p50, 7 to 9 us at p99.) A request too long for one
- * write is watched by HDR_OUT and DATA_OUT, and the last one counts; with a body upload.c counts.
- * - receive begins at the status line of the final response; a 1xx before it is a span of wait.
- * - receive ends at the body callback that brings the last announced byte; at the empty line where
- *   there is no body; without a length at the last callback of any kind, the one that lets go of
- * the socket included.
- *
  * A handler call is made from here. The transfer may be ended from inside it: then the callback
  * answers with an error and the turn's end does the rest. easy->transfer is NULL once the transfer
  * is gone and the handle only waits for being taken out.
  */
 #include "curl_events.h"
 
+#include "boundary.h"
 #include "connection.h"
-#include "kernel_time.h"
+#include "look.h"
 #include "round.h"
-#include "connection_sample.h"
 #include "tls_events.h"
 #include "transfer_trace.h"
 #include "tunnel.h"
@@ -105,32 +90,7 @@ static bool call_body(np_transfer *transfer, const void *data, size_t length)
     return taken;
 }
 
-/* --- boundaries --- */
-
-static void begin_wait_at(np_transfer *transfer, np_stamp stamp)
-{
-    transfer->stage = NP_STAGE_WAIT;
-    transfer->wait_begin_ns = stamp.ns;
-    np_connection_sample_slow(transfer->connection, transfer->number, NP_PHASE_SEND,
-                       transfer->send_begin_ns, stamp.ns);
-    np_emit_phase_stamp(transfer->engine->producer, NP_EVENT_PHASE_BEGIN, stamp, transfer->number,
-                        NP_PHASE_WAIT);
-}
-
-void np_curl_events_begin_wait(np_transfer *transfer, uint64_t now_ns)
-{
-    begin_wait_at(transfer, (np_stamp){.ns = now_ns, .source = NP_SOURCE_CALLBACK});
-}
-
-/* libcurl has not seen a response yet. What waits to be read may be one, or a ticket: when it has
-   been read we know, and whether the request was out before write() returned. */
-static void end_send(np_transfer *transfer)
-{
-    if (transfer->send_end_ns && np_look_has_more(transfer->connection))
-        return;
-    np_curl_events_begin_wait(transfer, transfer->send_end_ns ? transfer->send_end_ns
-                                                              : np_engine_stamp(transfer->engine));
-}
+/* --- before the request, and what is told in between --- */
 
 static int on_prereq(void *user, char *remote_ip, char *local_ip, int remote_port, int local_port)
 {
@@ -170,15 +130,6 @@ static int on_prereq(void *user, char *remote_ip, char *local_ip, int remote_por
     return CURL_PREREQFUNC_OK;
 }
 
-void np_curl_events_step(np_transfer *transfer, int wanted)
-{
-    if (transfer->stage == NP_STAGE_SEND && wanted == CURL_POLL_IN &&
-        !transfer->easy->many_writes)
-        end_send(transfer);
-    else if (wanted == CURL_POLL_REMOVE && transfer->header_done && transfer->expected_bytes < 0)
-        transfer->last_ns = np_engine_stamp(transfer->engine);
-}
-
 static int on_progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
     (void)a, (void)b, (void)c, (void)d;
@@ -187,39 +138,10 @@ static int on_progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c, cur
     if (!transfer)
         return 0;
     if (transfer->stage == NP_STAGE_SEND && !easy->many_writes)
-        end_send(transfer);
+        np_boundary_end_send(transfer);
     else if (transfer->header_done && transfer->expected_bytes < 0)
         transfer->last_ns = np_engine_stamp(transfer->engine);
     return 0;
-}
-
-void np_curl_events_give_up(np_transfer *transfer)
-{
-    if (transfer->stage == NP_STAGE_SEND && transfer->send_end_ns &&
-        transfer->spec.body_form == NP_BODY_FORM_NONE)
-        np_curl_events_begin_wait(transfer, transfer->send_end_ns);
-}
-
-/* libcurl looks for the answer before it returns. */
-static void note_request_out(np_transfer *transfer)
-{
-    transfer->send_end_ns = np_engine_stamp(transfer->engine);
-    np_look_inside(transfer->connection, transfer->send_begin_ns, transfer->send_end_ns);
-}
-
-/* The response has begun at `first`, and the end of send was not told: the request was out by then
-   at the latest, even where write() returned later (on a local network it runs the peer). */
-static void end_send_before(np_transfer *transfer, np_stamp first, uint64_t now_ns)
-{
-    const uint64_t end_ns = transfer->send_end_ns ? transfer->send_end_ns : now_ns;
-    if (first.source == NP_SOURCE_KERNEL && first.ns < end_ns)
-        begin_wait_at(transfer,
-                      (np_stamp){.ns = first.ns,
-                                 .source = NP_SOURCE_KERNEL,
-                                 .uncertainty =
-                                     np_uncertainty(first.ns - transfer->send_begin_ns)});
-    else
-        np_curl_events_begin_wait(transfer, end_ns);
 }
 
 static void wrote_piece(np_transfer *transfer, curl_infotype type, size_t length)
@@ -248,7 +170,7 @@ static int on_debug(CURL *handle, curl_infotype type, char *data, size_t length,
     else if (easy->many_writes)
         wrote_piece(transfer, type, length);
     else if (transfer->stage == NP_STAGE_SEND && transfer->connection)
-        note_request_out(transfer);
+        np_boundary_request_out(transfer);
     return 0;
 }
 
@@ -278,18 +200,9 @@ static bool begin_response(np_transfer *transfer, const char *line, size_t lengt
     if (status < 200)
         return true;
     const uint64_t now_ns = np_engine_stamp(transfer->engine);
-    const np_stamp first = np_look_first_byte(transfer, now_ns);
     if (!np_upload_is_out(transfer)) /* send ends here, and there is no wait */
         np_upload_answered(transfer, now_ns);
-    else if (transfer->stage == NP_STAGE_SEND)
-        end_send_before(transfer, first, now_ns);
-    transfer->stage = NP_STAGE_RECEIVE;
-    transfer->last_ns = now_ns;
-    np_connection_sample_slow(transfer->connection, transfer->number, NP_PHASE_WAIT,
-                       transfer->wait_begin_ns, now_ns);
-    transfer->receive_begin_ns = first.ns;
-    np_emit_phase_stamp(transfer->engine->producer, NP_EVENT_PHASE_BEGIN, first, transfer->number,
-                        NP_PHASE_RECEIVE);
+    np_boundary_begin_receive(transfer, now_ns);
     return true;
 }
 

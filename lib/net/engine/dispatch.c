@@ -26,9 +26,12 @@
 #include "dispatch_rules.h"
 #include "easy.h"
 #include "service_point.h"
-#include "transfer_run.h"
+#include "transfer_abort.h"
+#include "transfer_end.h"
+#include "transfer_launch.h"
+#include "transfer_route.h"
 #include "transfer_trace.h"
-#include "tunnel.h"
+#include "tunnel_error.h"
 
 #include <stdio.h>
 
@@ -245,7 +248,7 @@ static void on_connected(np_connection *connection, const np_dial_result *result
     }
     np_error failure = result->error;
     np_tunnel_explain_dial(connection->tunnel, &failure);
-    if (transfer && np_transfer_fail_over(transfer, &failure, now_ns))
+    if (transfer && np_route_fail_over(transfer, &failure, now_ns))
         return;
     if (transfer)
         np_connection_detach(connection, transfer);

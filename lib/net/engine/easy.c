@@ -12,8 +12,11 @@
  */
 #include "easy.h"
 
+#include "connection.h"
 #include "curl_events.h"
+#include "look.h"
 #include "tunnel.h"
+#include "tunnel_easy.h"
 #include "upload.h"
 #include "wire.h"
 
@@ -124,19 +127,6 @@ np_easy *np_easy_take(np_service_point *point)
 }
 
 /* --- what a request sets --- */
-
-static CURLcode set_share(np_easy *easy, np_connection *connection)
-{
-    if (easy->connection == connection)
-        return CURLE_OK;
-    np_easy_leave_connection(easy);
-    const CURLcode rc = curl_easy_setopt(easy->handle, CURLOPT_SHARE, connection->share);
-    if (rc == CURLE_OK) {
-        easy->connection = connection;
-        np_list_push_back(&connection->easies, &easy->in_connection);
-    }
-    return rc;
-}
 
 static CURLcode set_url(np_easy *easy, const char *url)
 {
@@ -329,10 +319,9 @@ static CURLcode set_progress(np_easy *easy, bool progress)
 
 static CURLcode set_version(np_easy *easy, const np_transfer_spec *spec)
 {
-    const long version = spec->version == 10 ? (long)CURL_HTTP_VERSION_1_0
-                         : spec->version == 20 && easy->point->tls
-                             ? (long)CURL_HTTP_VERSION_2TLS
-                             : (long)CURL_HTTP_VERSION_1_1;
+    const long version = spec->version == 10                       ? (long)CURL_HTTP_VERSION_1_0
+                         : spec->version == 20 && easy->point->tls ? (long)CURL_HTTP_VERSION_2TLS
+                                                                   : (long)CURL_HTTP_VERSION_1_1;
     if (version == easy->version)
         return CURLE_OK;
     easy->version = version;
@@ -371,7 +360,7 @@ static void forget_what_is_set(np_easy *easy)
 
 static CURLcode set_all(np_easy *easy, const np_transfer_spec *spec, np_connection *connection)
 {
-    CURLcode rc = set_share(easy, connection);
+    CURLcode rc = np_connection_take_easy(connection, easy);
     rc = rc ? rc : set_url(easy, spec->url);
     rc = rc ? rc : set_method(easy, spec);
     rc = rc ? rc : np_upload_prepare(easy, spec);
@@ -397,15 +386,6 @@ CURLcode np_easy_prepare(np_easy *easy, const np_transfer_spec *spec, np_connect
 
 /* --- the end of a use --- */
 
-void np_easy_leave_connection(np_easy *easy)
-{
-    if (!easy->connection)
-        return;
-    (void)curl_easy_setopt(easy->handle, CURLOPT_SHARE, NULL); /* cannot fail */
-    np_list_remove(&easy->in_connection);
-    easy->connection = NULL;
-}
-
 void np_easy_rest(np_easy *easy)
 {
     easy->transfer = NULL;
@@ -417,7 +397,7 @@ void np_easy_free(np_easy *easy)
 {
     if (!easy)
         return;
-    np_easy_leave_connection(easy);
+    np_connection_drop_easy(easy);
     curl_easy_cleanup(easy->handle);
     curl_slist_free_all(easy->resolve);
     free(easy->header_text);

@@ -12,8 +12,6 @@ np_easy *np_easy_take(np_service_point *point);
 CURLcode np_easy_prepare(np_easy *easy, const np_transfer_spec *spec, np_connection *connection);
 /* Back to the others at rest. Not while it is in the multi handle. */
 void np_easy_rest(np_easy *easy);
-/* Off the share of its connection. Not while it is in the multi handle. */
-void np_easy_leave_connection(np_easy *easy);
 void np_easy_free(np_easy *easy);
 
 #endif

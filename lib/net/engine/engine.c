@@ -14,9 +14,12 @@
 #include "kernel_time.h"
 #include "multi.h"
 #include "service_point.h"
+#include "transfer_end.h"
+#include "transfer_finish.h"
 #include "transfer_run.h"
 #include "tunnel.h"
 #include "tunnel_auth.h"
+#include "turn_end.h"
 
 #include "fail.h"
 
@@ -48,7 +51,7 @@ static void on_turn_end(uint64_t now_ns, void *user)
         more |= np_dispatch(engine);
     }
     if (round == ROUNDS_A_TURN)
-        np_multi_wake(engine);
+        np_turn_end_wake(engine);
     np_service_points_trim(engine);
     np_multi_arm(engine);
 }

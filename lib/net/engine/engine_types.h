@@ -20,7 +20,6 @@
 
 #include "field_lines.h"
 #include "list.h"
-#include "look.h"
 #include "transfer.h"
 
 #include "clock.h"
@@ -113,6 +112,19 @@ struct np_service_point {
     np_text_ref path_ref;
     char path[256]; /* the target path_ref stands for; "" when none */
 };
+
+/* The last look at a connection (look.h). */
+typedef struct np_look {
+    uint64_t looked_ns;         /* when we found it readable; 0: libcurl reads on its own account */
+    uint64_t before_ns;         /* the look before this one, at which none of this was there */
+    uint64_t peeked_ns;         /* the kernel had been asked */
+    uint64_t first_ns, last_ns; /* arrival of the first and of the last byte that waited; 0: not
+                                   asked, or no stamp */
+    uint64_t queued;            /* bytes that waited */
+    uint64_t taken;             /* bytes of the response that we had before */
+    uint64_t late_ns;           /* that is told apart; 0: none */
+    bool slept;                 /* the loop slept when the first of it came */
+} np_look;
 
 typedef enum np_connection_state {
     NP_CONNECTION_CONNECTING,  /* the dialer works */
@@ -292,10 +304,10 @@ struct np_transfer {
     bool decoding; /* body() gets what libcurl makes of the body */
     bool header_done, paused, draining, drained_over, header_too_long;
     bool abort_pending, ended;
-    bool left_connect; /* NP_FLAG_CONNECT_LEFT */
-    bool dns_cached;   /* NP_FLAG_DNS_CACHED: its own lookup was answered from the cache */
-    int in_handler;    /* > 0: one of its handler calls is on the stack */
-    np_error failure;  /* why it was ended by us; status NP_OK: it was not */
+    bool left_connect;       /* NP_FLAG_CONNECT_LEFT */
+    bool dns_cached;         /* NP_FLAG_DNS_CACHED: its own lookup was answered from the cache */
+    int in_handler;          /* > 0: one of its handler calls is on the stack */
+    np_error failure;        /* why it was ended by us; status NP_OK: it was not */
     const np_error *refusal; /* np_transfer_refuse; NULL: none */
     np_new_because
         new_because; /* what to say when a connection has to be opened; UNKNOWN: find out */

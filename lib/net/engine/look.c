@@ -1,7 +1,6 @@
 /* What was there when we looked. Floor 2; loop thread only. See look.h. */
 #include "look.h"
 
-#include "engine_types.h"
 #include "kernel_time.h"
 
 /* How far a stamp may lie behind the first of the segments it stands for, when the loop slept and

@@ -14,26 +14,10 @@
 #ifndef NP_NET_LOOK_H
 #define NP_NET_LOOK_H
 
-#include "producer.h"
+#include "engine_types.h"
 
 #define NP_LATE_VISIBLE_NS NP_NS_PER_MS
 #define NP_LATE_SPANS      4 /* a request; what is more is in late_ns alone */
-
-typedef struct np_connection np_connection;
-typedef struct np_transfer np_transfer;
-
-/* The last look at a connection. */
-typedef struct np_look {
-    uint64_t looked_ns;         /* when we found it readable; 0: libcurl reads on its own account */
-    uint64_t before_ns;         /* the look before this one, at which none of this was there */
-    uint64_t peeked_ns;         /* the kernel had been asked */
-    uint64_t first_ns, last_ns; /* arrival of the first and of the last byte that waited; 0: not
-                                   asked, or no stamp */
-    uint64_t queued;            /* bytes that waited */
-    uint64_t taken;             /* bytes of the response that we had before */
-    uint64_t late_ns;           /* that is told apart; 0: none */
-    bool slept;                 /* the loop slept when the first of it came */
-} np_look;
 
 /* Will the kernel be asked, whether we are late or not? */
 bool np_look_is_wanted(const np_connection *connection);

@@ -10,8 +10,8 @@
  */
 #include "multi.h"
 
+#include "boundary.h"
 #include "connection.h"
-#include "curl_events.h"
 
 #include "fail.h"
 
@@ -46,7 +46,7 @@ static int on_socket(CURL *handle, curl_socket_t fd, int what, void *user, void 
     /* Of several streams nobody knows whose step it was. */
     if (transfer && connection->protocol != 20 && transfer->easy &&
         transfer->easy->handle == handle)
-        np_curl_events_step(transfer, what);
+        np_boundary_step(transfer, what);
     unsigned interest = 0;
     switch (what) {
     case CURL_POLL_IN:
@@ -137,21 +137,6 @@ void np_multi_remove(np_engine *engine, np_easy *easy)
     (void)curl_multi_remove_handle(engine->multi, easy->handle); /* it is in there */
     engine->inside_curl--;
     easy->in_multi = false;
-}
-
-static void on_again(np_loop_task *task)
-{
-    np_engine *engine = np_item(task, np_engine, again);
-    engine->again_posted = false; /* the turn's end follows */
-}
-
-void np_multi_wake(np_engine *engine)
-{
-    if (engine->again_posted)
-        return;
-    engine->again_posted = true;
-    engine->again.run = on_again;
-    np_loop_post(engine->loop, &engine->again);
 }
 
 static void on_curl_timer(uint64_t now_ns, void *user)

@@ -12,9 +12,6 @@ CURLMcode np_multi_add(np_engine *engine, np_easy *easy);
 void np_multi_remove(np_engine *engine, np_easy *easy);
 /* Calls libcurl as long as it wants to be called without waiting. */
 void np_multi_drive(np_engine *engine);
-/* Makes sure of a turn's end when the caller is outside of any turn: before the loop was started.
- */
-void np_multi_wake(np_engine *engine);
 /* Before the loop sleeps: a timer of the loop for the time libcurl wants to be called at. */
 void np_multi_arm(np_engine *engine);
 

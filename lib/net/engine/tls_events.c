@@ -9,6 +9,7 @@
 
 #include "connection_sample.h"
 #include "kernel_time.h"
+#include "look.h"
 
 #include "textbuf.h"
 

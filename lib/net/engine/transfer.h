@@ -5,7 +5,9 @@
  * (connection.c: a libcurl share of one each, engine state machine), and the easy handles;
  * curl_events.c is the only reader of libcurl's callbacks and timings. Above it stands the request
  * contract (request.c …); below it dial.c and loop.c. Events of a request from REQUEST_BEGIN to
- * REQUEST_END are emitted here and in dial.c.
+ * REQUEST_END are emitted here and in dial.c. What is declared here is done in the modules on top
+ * of the others: transfer_run.c (its first lines say where a transfer goes), transfer_abort.c,
+ * upload.c, easy.c and engine.c.
  */
 #ifndef NP_NET_TRANSFER_H
 #define NP_NET_TRANSFER_H
@@ -85,7 +87,7 @@ typedef struct np_transfer_spec {
     np_proxy_list *proxy_list; /* the way is known: these, and nobody is asked; NULL: it is not */
     bool decode; /* the body is handed out without its Content-Encoding; Accept-Encoding is among
                     the fields */
-    bool close_after;               /* the connection is not kept */
+    bool close_after; /* the connection is not kept */
 } np_transfer_spec;
 
 /* upload() has nothing to give now: it is called again after np_transfer_resume_upload. */

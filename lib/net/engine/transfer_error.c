@@ -7,7 +7,7 @@
  */
 #include "transfer_error.h"
 
-#include "tunnel.h"
+#include "tunnel_error.h"
 #include "upload.h"
 
 #include "fail.h"
@@ -42,7 +42,7 @@ static const struct code_meaning {
     {CURLE_UNSUPPORTED_PROTOCOL,              NP_WEB_SERVER_PROTOCOL_VIOLATION,     "the answer is not HTTP/1%.0s"             },
     {CURLE_HTTP2,                             NP_WEB_SERVER_PROTOCOL_VIOLATION,     "the answer breaks the rules of HTTP/2%.0s"},
     {CURLE_BAD_CONTENT_ENCODING,              NP_WEB_SERVER_PROTOCOL_VIOLATION,
-     "the coding of the answer's body is broken or not known%.0s"                                                                         },
+     "the coding of the answer's body is broken or not known%.0s"                                                              },
     {CURLE_HTTP2_STREAM,                      NP_WEB_PIPELINE_FAILURE,              "stream refused while %s"                  },
     {(CURLcode)100 /* TOO_LARGE, from 8.6 */, NP_WEB_MESSAGE_LENGTH_LIMIT_EXCEEDED,
      "the header of the answer is too long%.0s"                                                                                },
@@ -165,7 +165,8 @@ void np_transfer_explain(const np_transfer *transfer, CURLcode code, np_error *e
 {
     const char *cause = transfer->easy && transfer->easy->error[0] ? transfer->easy->error
                                                                    : curl_easy_strerror(code);
-    if (explain_broken(transfer, code, cause, err) || explain_header(transfer, code, err) || explain_truncation(transfer, code, err) ||
+    if (explain_broken(transfer, code, cause, err) || explain_header(transfer, code, err) ||
+        explain_truncation(transfer, code, err) ||
         explain_cut_handshake(transfer, code, cause, err))
         return;
     if (is_trust_failure(transfer, code)) {

@@ -9,8 +9,9 @@
 
 #include "proxy_decide.h"
 
+#include "easy.h"
 #include "service_point.h"
-#include "transfer_run.h"
+#include "transfer_end.h"
 #include "transfer_trace.h"
 #include "tunnel.h"
 
@@ -40,10 +41,8 @@ static void write_key(np_textbuf *out, const np_proxy_entry *entry)
 
 np_pool_key np_route_key(const np_transfer_spec *spec)
 {
-    return (np_pool_key){.scheme = spec->scheme,
-                         .host = spec->host,
-                         .port = spec->port,
-                         .group = spec->group};
+    return (np_pool_key){
+        .scheme = spec->scheme, .host = spec->host, .port = spec->port, .group = spec->group};
 }
 
 static np_service_point *find_point(np_transfer *transfer)
@@ -128,13 +127,9 @@ void np_route_leave(np_transfer *transfer, uint64_t now_ns)
     transfer->route.lookup = NULL;
 }
 
-void np_route_end(np_transfer *transfer)
-{
-    np_proxy_list_release(transfer->route.list);
-    transfer->route.list = NULL;
-}
-
-bool np_route_may_go_on(np_transfer *transfer, const np_error *failure, uint64_t now_ns)
+/* The set-up through the entry it is at has failed, and it was the proxy's fault: remembers that,
+ * and true: there is another entry to be tried. Its connection is still there. */
+static bool may_go_on(np_transfer *transfer, const np_error *failure, uint64_t now_ns)
 {
     np_tunnel *tunnel = transfer->connection ? transfer->connection->tunnel : NULL;
     const np_proxy_list *list = transfer->route.list;
@@ -151,7 +146,8 @@ bool np_route_may_go_on(np_transfer *transfer, const np_error *failure, uint64_t
     return transfer->route.index + 1 < list->count;
 }
 
-void np_route_go_on(np_transfer *transfer, uint64_t now_ns)
+/* Into the queue of the next entry. */
+static void go_on(np_transfer *transfer, uint64_t now_ns)
 {
     transfer->route.index++;
     np_emit_phase_begin(transfer->engine->producer, now_ns, transfer->number, NP_PHASE_QUEUE,
@@ -160,8 +156,24 @@ void np_route_go_on(np_transfer *transfer, uint64_t now_ns)
         fail_without_memory(transfer, now_ns);
 }
 
-void np_route_proxy_worked(np_engine *engine, const np_proxy_entry *proxy)
+bool np_route_fail_over(np_transfer *transfer, const np_error *failure, uint64_t now_ns)
 {
-    if (engine->options.proxies)
-        np_proxy_worked(engine->options.proxies, proxy);
+    if (!may_go_on(transfer, failure, now_ns))
+        return false;
+    np_easy *easy = transfer->easy;
+    const np_close_reason reason = transfer->connection->state == NP_CONNECTION_CONNECTING
+                                       ? NP_CLOSE_CONNECT
+                                       : np_transfer_close_reason(failure);
+    np_list_remove(&transfer->in_queue);
+    if (easy && easy->transfer == transfer) {
+        np_transfer_tear_out(transfer, reason, now_ns);
+    } else {
+        if (easy)
+            np_easy_rest(easy);
+        transfer->easy = NULL;
+        np_transfer_drop_connection(transfer, reason, now_ns);
+    }
+    transfer->no_socket = false;
+    go_on(transfer, now_ns);
+    return true;
 }

@@ -20,15 +20,9 @@ np_pool_key np_route_key(const np_transfer_spec *spec);
 bool np_route_begin(np_transfer *transfer);
 /* It does not wait for its proxies any more. */
 void np_route_leave(np_transfer *transfer, uint64_t now_ns);
-/* It has ended. */
-void np_route_end(np_transfer *transfer);
 
-/* The set-up through the entry it is at has failed, and it was the proxy's fault: remembers that,
- * and true: there is another entry to be tried. Its connection is still there. */
-bool np_route_may_go_on(np_transfer *transfer, const np_error *failure, uint64_t now_ns);
-/* Into the queue of the next entry. It has let go of its handle and its connection. */
-void np_route_go_on(np_transfer *transfer, uint64_t now_ns);
-/* A connection through it stands. */
-void np_route_proxy_worked(np_engine *engine, const np_proxy_entry *proxy);
+/* The set-up through a proxy has failed, and that proxy is to blame: true: it goes on with the next
+ * one, and its connection has been closed. */
+bool np_route_fail_over(np_transfer *transfer, const np_error *failure, uint64_t now_ns);
 
 #endif

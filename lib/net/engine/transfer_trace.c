@@ -7,7 +7,7 @@
  */
 #include "transfer_trace.h"
 
-#include "upload.h"
+#include "upload_facts.h"
 #include "wire.h"
 
 #include <stdio.h>
@@ -277,6 +277,25 @@ void np_trace_field(np_transfer *transfer, uint64_t now_ns, int direction,
     np_textbuf_done(&value);
 }
 
+/* The fields that libcurl writes for a body. */
+static void trace_body_fields(np_transfer *transfer, uint64_t now_ns)
+{
+    const np_transfer_spec *spec = &transfer->spec;
+    if (spec->body_form == NP_BODY_FORM_NONE)
+        return;
+    char length[24];
+    (void)snprintf(length, sizeof length, "%lld", (long long)spec->body_length);
+    const np_header_line fields[] = {
+        {"Content-Length",    length,         14, strlen(length)},
+        {"Transfer-Encoding", "chunked",      17, 7             },
+        {"Expect",            "100-continue", 6,  12            },
+    };
+    np_trace_field(transfer, now_ns, NP_FIELD_REQUEST,
+                   &fields[spec->body_form == NP_BODY_FORM_CHUNKED]);
+    if (*np_upload_expect(spec))
+        np_trace_field(transfer, now_ns, NP_FIELD_REQUEST, &fields[2]);
+}
+
 void np_trace_request_fields(np_transfer *transfer, uint64_t now_ns)
 {
     np_producer *producer = transfer->engine->producer;
@@ -299,7 +318,7 @@ void np_trace_request_fields(np_transfer *transfer, uint64_t now_ns)
     np_textbuf_done(&host);
     for (size_t i = 0; i < spec->header_count; i++)
         np_trace_field(transfer, now_ns, NP_FIELD_REQUEST, &spec->headers[i]);
-    np_upload_trace_fields(transfer, now_ns);
+    trace_body_fields(transfer, now_ns);
     transfer->header_event = 0;
 }
 

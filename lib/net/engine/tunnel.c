@@ -17,9 +17,7 @@
  */
 #include "tunnel.h"
 
-#include "connection.h"
 #include "origin_lookup.h"
-#include "transfer_route.h"
 #include "tunnel_auth.h"
 
 #include "textbuf.h"
@@ -241,7 +239,8 @@ static void stand(np_tunnel *tunnel, uint64_t now_ns)
     end_span(tunnel, now_ns, &tunnel->round_span, NP_SPAN_OK, NULL);
     end_try(tunnel, now_ns, NP_SPAN_OK, NULL, 0);
     tunnel->stage = NP_TUNNEL_STANDS;
-    np_route_proxy_worked(connection->engine, tunnel->proxy);
+    if (connection->engine->options.proxies)
+        np_proxy_worked(connection->engine->options.proxies, tunnel->proxy);
     if (!tunnel->request || !np_tunnel_has_phase(connection->point))
         return;
     np_emit_phase_end(producer_of(tunnel), now_ns, tunnel->request, NP_PHASE_TUNNEL,

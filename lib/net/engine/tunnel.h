@@ -80,24 +80,4 @@ void np_tunnel_free(np_tunnel *tunnel, uint64_t now_ns, np_span_outcome outcome)
  * turn's end; true: it did. */
 bool np_tunnels_flush(np_engine *engine);
 
-/* --- tunnel_easy.c: what libcurl is told --- */
-
-/* The options of a new handle that depend on the proxy; false: libcurl did not take one. */
-bool np_tunnel_set_options(np_easy *easy);
-/* CURLOPT_RESOLVE for the first hop, and for SOCKS4 and SOCKS5 the origin. */
-bool np_tunnel_set_address(np_easy *easy, const np_connection *connection);
-/* What may differ from the request before. */
-CURLcode np_tunnel_prepare(np_easy *easy, const np_connection *connection);
-
-/* --- tunnel_error.c: what went wrong --- */
-
-/* The dialer's failure in words about the proxy. */
-void np_tunnel_explain_dial(const np_tunnel *tunnel, np_error *err);
-/* libcurl's code, where the way through the proxy failed; false: it was something else.
- * *proxy_fault: another proxy may do better. */
-bool np_tunnel_explain(const np_transfer *transfer, CURLcode code, np_error *err,
-                       bool *proxy_fault);
-/* What it was doing when its time was over; NULL: nothing that has to do with the proxy. */
-const char *np_tunnel_activity(const np_tunnel *tunnel);
-
 #endif

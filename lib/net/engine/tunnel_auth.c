@@ -1,8 +1,6 @@
 /* Which scheme proxies want. Floor 2; loop thread only. */
 #include "tunnel_auth.h"
 
-#include "tunnel.h"
-
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

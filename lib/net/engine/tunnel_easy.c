@@ -6,6 +6,8 @@
  * address of that entry goes to the proxy, so it must be the right one: it is set anew for every
  * connection. The name of an https proxy stays in CURLOPT_PROXY, for SNI and its certificate.
  */
+#include "tunnel_easy.h"
+
 #include "tunnel.h"
 #include "tunnel_auth.h"
 

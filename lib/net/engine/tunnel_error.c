@@ -5,6 +5,8 @@
  * better is decided here too: it may where this one was not there, hung up before it said anything,
  * or was not to be trusted; an answer, whatever it says, is an answer.
  */
+#include "tunnel_error.h"
+
 #include "tunnel.h"
 
 #include "fail.h"

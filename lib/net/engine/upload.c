@@ -17,16 +17,16 @@
  * used up and the server has ended its stream, and never ends: there the transfer is ended from
  * here when the response is complete, or at 300 and above silent for a second.
  * - libcurl never sends a body a second time: SEEKFUNCTION refuses once a byte was given. A dead
- * connection is RS-5 (transfer.c, which asks rewind()), and the second round after 417 is refused
- * at PREREQ: the response 417 is complete then, for whoever sends it again without Expect.
+ * connection is RS-5 (transfer_finish.c, which asks rewind()), and the second round after 417 is
+ * refused at PREREQ: the response 417 is complete then, for whoever sends it again without Expect.
  */
 #include "upload.h"
 
+#include "boundary.h"
 #include "connection.h"
-#include "curl_events.h"
-#include "transfer_run.h"
 #include "transfer_trace.h"
 #include "tunnel.h"
+#include "turn_end.h"
 
 #include <errno.h>
 #include <linux/sockios.h>
@@ -41,14 +41,6 @@
 #define FIRST_STOPPING_STATUS 300 /* libcurl sends no more of the body */
 
 /* --- options --- */
-
-const char *np_upload_expect(const np_transfer_spec *spec)
-{
-    if (spec->body_form == NP_BODY_FORM_NONE)
-        return NULL;
-    const bool has_bytes = spec->body_form == NP_BODY_FORM_CHUNKED || spec->body_length > 0;
-    return spec->expect_continue && has_bytes ? "100-continue" : "";
-}
 
 static long continue_timeout_ms(const np_transfer_spec *spec)
 {
@@ -75,24 +67,6 @@ CURLcode np_upload_prepare(np_easy *easy, const np_transfer_spec *spec)
     SET(CURLOPT_EXPECT_100_TIMEOUT_MS, continue_timeout_ms(spec));
 #undef SET
     return rc;
-}
-
-void np_upload_trace_fields(np_transfer *transfer, uint64_t now_ns)
-{
-    const np_transfer_spec *spec = &transfer->spec;
-    if (spec->body_form == NP_BODY_FORM_NONE)
-        return;
-    char length[24];
-    (void)snprintf(length, sizeof length, "%lld", (long long)spec->body_length);
-    const np_header_line fields[] = {
-        {"Content-Length",    length,         14, strlen(length)},
-        {"Transfer-Encoding", "chunked",      17, 7             },
-        {"Expect",            "100-continue", 6,  12            },
-    };
-    np_trace_field(transfer, now_ns, NP_FIELD_REQUEST,
-                   &fields[spec->body_form == NP_BODY_FORM_CHUNKED]);
-    if (*np_upload_expect(spec))
-        np_trace_field(transfer, now_ns, NP_FIELD_REQUEST, &fields[2]);
 }
 
 /* --- ready --- */
@@ -180,21 +154,6 @@ np_connection *np_upload_let_go(np_transfer *transfer, uint64_t now_ns)
     return connection;
 }
 
-void np_upload_look_at_held(np_connection *connection, unsigned ready, uint64_t now_ns)
-{
-    np_transfer *transfer;
-    np_close_reason reason;
-    if (!np_connection_is_lost(connection, ready, &reason))
-        return;
-    /* Nothing was sent: another one does as well, once the body is complete. */
-    while ((transfer = connection->transfer)) {
-        transfer->connection = NULL;
-        transfer->new_because = NP_NEW_PEER_CLOSED;
-        np_connection_detach(connection, transfer);
-    }
-    np_connection_close(connection, reason, now_ns);
-}
-
 void np_transfer_release_body(np_transfer *transfer, int64_t length)
 {
     np_upload *upload = &transfer->upload;
@@ -203,7 +162,7 @@ void np_transfer_release_body(np_transfer *transfer, int64_t length)
     upload->released = true;
     transfer->spec.body_length = length;
     if (upload->held)
-        np_transfer_go_on(transfer, NP_GO_RELEASE);
+        np_turn_end_go_on(transfer, NP_GO_RELEASE);
 }
 
 /* --- giving --- */
@@ -232,7 +191,7 @@ static void note_sent(np_transfer *transfer)
                             ioctl(transfer->connection->fd, SIOCOUTQNSD, &unsent) == 0 &&
                             unsent > 0;
     np_trace_pauses_end(transfer, NP_PHASE_SEND, now_ns);
-    np_curl_events_begin_wait(transfer, now_ns);
+    np_boundary_begin_wait(transfer, now_ns);
 }
 
 /* As upload(), and libcurl's answers to what it may say. */
@@ -301,7 +260,7 @@ static int on_seek(void *user, curl_off_t offset, int origin)
 void np_transfer_resume_upload(np_transfer *transfer)
 {
     if (!transfer->ended && transfer->upload.paused)
-        np_transfer_go_on(transfer, NP_GO_SEND);
+        np_turn_end_go_on(transfer, NP_GO_SEND);
 }
 
 /* --- what libcurl reports --- */
@@ -325,7 +284,7 @@ static void note_header_out(np_transfer *transfer)
         tell_ready(transfer);
         note_sent(transfer);
     } else if (upload->paused) { /* it had asked too early */
-        np_transfer_go_on(transfer, NP_GO_SEND);
+        np_turn_end_go_on(transfer, NP_GO_SEND);
     }
 }
 
@@ -362,7 +321,7 @@ static void on_quiet(uint64_t now_ns, void *user)
         return;
     const uint64_t over_ns = upload->active_ns + QUIET_NS;
     if (over_ns <= now_ns && !transfer->paused)
-        np_transfer_go_on(transfer, NP_GO_COMPLETE);
+        np_turn_end_go_on(transfer, NP_GO_COMPLETE);
     else
         upload->quiet_timer =
             np_loop_timer_start(transfer->engine->loop,
@@ -376,7 +335,7 @@ void np_upload_received(np_transfer *transfer)
         return;
     upload->active_ns = np_loop_now(transfer->engine->loop);
     if (response_is_complete(transfer))
-        np_transfer_go_on(transfer, NP_GO_COMPLETE);
+        np_turn_end_go_on(transfer, NP_GO_COMPLETE);
 }
 
 void np_upload_answered(np_transfer *transfer, uint64_t now_ns)
@@ -393,7 +352,7 @@ void np_upload_header_done(np_transfer *transfer)
         return;
     tell_ready(transfer);
     if (is_stopped(transfer) && upload->paused)
-        np_transfer_go_on(transfer, NP_GO_SEND);
+        np_turn_end_go_on(transfer, NP_GO_SEND);
     if (is_stopped(transfer) && transfer->protocol >= NP_PROTOCOL_H2) {
         upload->active_ns = np_loop_now(transfer->engine->loop);
         upload->quiet_timer = np_loop_timer_start(transfer->engine->loop,
@@ -445,14 +404,6 @@ const char *np_upload_activity(const np_transfer *transfer)
     if (upload->waits_for_continue)
         return "waiting for 100 Continue";
     return upload->asked ? "sending the body" : NULL;
-}
-
-uint64_t np_upload_sent_bytes(const np_transfer *transfer)
-{
-    const np_upload *upload = &transfer->upload;
-    const uint64_t unsent =
-        upload->wire_given > upload->wire_out ? upload->wire_given - upload->wire_out : 0;
-    return upload->given_bytes > unsent ? upload->given_bytes - unsent : 0;
 }
 
 bool np_upload_install(np_easy *easy)

@@ -2,7 +2,7 @@
 #ifndef NP_NET_UPLOAD_H
 #define NP_NET_UPLOAD_H
 
-#include "engine_types.h"
+#include "upload_facts.h"
 
 /* --- options of the easy handle --- */
 
@@ -10,9 +10,6 @@
 bool np_upload_install(np_easy *easy);
 /* Sets what differs from the request before; after the method. */
 CURLcode np_upload_prepare(np_easy *easy, const np_transfer_spec *spec);
-/* The value of the Expect field: "100-continue", "" to keep libcurl from making one of its own, or
- * NULL: there is no body. */
-const char *np_upload_expect(const np_transfer_spec *spec);
 
 /* --- before libcurl has it; libcurl not on the stack --- */
 
@@ -25,8 +22,6 @@ void np_upload_settle(np_transfer *transfer, const np_connection *connection);
 /* The held transfer's body is complete: the connection to launch it on, NULL: none is there any
  * more. */
 np_connection *np_upload_let_go(np_transfer *transfer, uint64_t now_ns);
-/* The connection of a held transfer is readable: it may have been lost. */
-void np_upload_look_at_held(np_connection *connection, unsigned ready, uint64_t now_ns);
 
 /* --- from libcurl's callbacks --- */
 
@@ -43,11 +38,6 @@ void np_upload_received(np_transfer *transfer);
 
 /* --- ends --- */
 
-/* Has the last byte been written, where there is a body? */
-static inline bool np_upload_is_out(const np_transfer *transfer)
-{
-    return transfer->spec.body_form == NP_BODY_FORM_NONE || transfer->upload.sent;
-}
 /* RS-5: can what was given be given again? Asks rewind(). */
 bool np_upload_may_retry(np_transfer *transfer);
 /* The next try begins; ready() is not told again. */
@@ -58,10 +48,5 @@ bool np_upload_forgives(const np_transfer *transfer, CURLcode code);
 void np_upload_end(np_transfer *transfer, uint64_t now_ns);
 /* What the transfer is doing, while that is the body; NULL: it is not. */
 const char *np_upload_activity(const np_transfer *transfer);
-
-/* Bytes of the body that were written. */
-uint64_t np_upload_sent_bytes(const np_transfer *transfer);
-/* The fields that libcurl writes for a body. */
-void np_upload_trace_fields(np_transfer *transfer, uint64_t now_ns);
 
 #endif
