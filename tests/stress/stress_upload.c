@@ -177,9 +177,9 @@ struct use {
     np_async *begun; /* NULL: it was refused */
 };
 
-static struct use begin_use(np_random *random)
+static struct use begin_use(int server, np_random *random)
 {
-    struct use use = {.request = make((int)np_random_below(random, SERVERS), random)};
+    struct use use = {.request = make(server, random)};
     if (np_request_begin_get_request_stream(use.request, on_done, NULL, &use.begun, NULL) != NP_OK)
         return use;
     accepted++;
@@ -221,9 +221,9 @@ static void *work(void *argument)
     np_random random;
     np_random_seed(&random, seed + (uintptr_t)argument);
     for (int i = 0; i < USES; i++)
-        end_use(begin_use(&random), &random);
-    /* Begun only: streams that are held here would keep the connections another one waits for. */
-    const struct use last = begin_use(&random);
+        end_use(begin_use((int)np_random_below(&random, SERVERS), &random), &random);
+    /* One with a time limit: it keeps a connection that another thread may wait for. */
+    const struct use last = begin_use(1 + (int)np_random_below(&random, SERVERS - 1), &random);
     pthread_barrier_wait(&barrier); /* from here on the context is being freed */
     end_use(last, &random);
     return NULL;
