@@ -270,13 +270,27 @@ static bool give(const struct seat *seat, const char *data, size_t length)
     return true;
 }
 
+/* What is there, left where it is. */
+static ssize_t look_at(const struct seat *seat, void *data, size_t size)
+{
+    return seat->ssl ? SSL_peek(seat->ssl, data, (int)size) : recv(seat->fd, data, size, MSG_PEEK);
+}
+
+/* Up to and with `end`, and nothing of what follows it. */
 static bool receive_until(const struct seat *seat, const char *end)
 {
-    char last[8] = "";
+    char last[8] = "", bytes[4096];
     const size_t length = strlen(end);
-    while (memcmp(last, end, length) != 0) {
-        memmove(last, last + 1, length - 1);
-        if (receive(seat, &last[length - 1], 1) != 1)
+    bool found = false;
+    while (!found) {
+        const ssize_t there = look_at(seat, bytes, sizeof bytes);
+        size_t used = 0;
+        while ((ssize_t)used < there && !found) {
+            memmove(last, last + 1, length - 1);
+            last[length - 1] = bytes[used++];
+            found = memcmp(last, end, length) == 0;
+        }
+        if (used == 0 || receive(seat, bytes, used) != (ssize_t)used)
             return false;
     }
     return true;

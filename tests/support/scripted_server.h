@@ -13,11 +13,16 @@
  * A step stands on a line of its own or before a ';'. "---" ends the script of one connection; the
  * last script serves all further ones. A text stands in quotes, with \r \n \t \0 \" \\ and \xHH.
  *
- *   tls FOLDER        handshake with FOLDER/cert.pem and key.pem; where it fails the connection
- * ends first             waits until the client has said something, and leaves it unread head reads
- * one request head body N            reads N bytes chunks            reads a chunked body to its
- * end sip N             reads N bytes, 4 KiB each 200 us wait              for scripted_server_go,
- * once each send "TEXT" repeat N "TEXT"   sends it N times trickle MS "TEXT" sends a byte each MS
+ *   tls FOLDER        handshake with FOLDER/cert.pem and key.pem; where it fails the connection ends
+ *   first             waits until the client has said something, and leaves it unread
+ *   head              reads one request head
+ *   body N            reads N bytes
+ *   chunks            reads a chunked body to its end
+ *   sip N             reads N bytes, 4 KiB each 200 us
+ *   wait              for scripted_server_go, once each
+ *   send "TEXT"
+ *   repeat N "TEXT"   sends it N times
+ *   trickle MS "TEXT" sends a byte each MS
  *   flood "TEXT"      sends it as long as it is taken
  *   sleep MS
  *   shut              says that nothing more comes, and goes on
