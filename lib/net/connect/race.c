@@ -1,8 +1,6 @@
 /* The race of RFC 8305, without its sockets. Floor 2; pure. */
 #include "race.h"
 
-#include <string.h>
-
 void np_race_init(np_race *race, int64_t resolution_delay_ns, int64_t attempt_delay_ns,
                   bool expect_v4, bool expect_v6,
                   bool (*source)(const np_address *destination, np_address *source))
@@ -16,10 +14,15 @@ void np_race_init(np_race *race, int64_t resolution_delay_ns, int64_t attempt_de
                       .begin_ns = UINT64_MAX};
 }
 
-static bool is_seen(const np_race *race, const np_address *address)
+static bool has_untried(const np_race *race)
 {
-    for (size_t i = 0; i < race->seen_count; i++)
-        if (np_address_equal(&race->seen[i], address))
+    return race->tried < race->count;
+}
+
+static bool is_known(const np_race *race, const np_address *address)
+{
+    for (size_t i = 0; i < race->count; i++)
+        if (np_address_equal(&race->address[i], address))
             return true;
     return false;
 }
@@ -27,17 +30,22 @@ static bool is_seen(const np_race *race, const np_address *address)
 /* Sources are asked for only when there is something to order. */
 static void sort_untried(np_race *race)
 {
-    if (race->untried_count < 2)
+    np_candidate candidates[NP_RACE_CANDIDATES];
+    np_address *untried = &race->address[race->tried];
+    const size_t count = race->count - race->tried;
+    if (count < 2)
         return;
-    for (size_t i = 0; i < race->untried_count; i++) {
-        np_candidate *candidate = &race->untried[i];
-        candidate->reachable = race->source(&candidate->address, &candidate->source);
+    for (size_t i = 0; i < count; i++) {
+        candidates[i].address = untried[i];
+        candidates[i].reachable = race->source(&untried[i], &candidates[i].source);
     }
-    np_candidates_sort(race->untried, race->untried_count);
+    np_candidates_sort(candidates, count);
     int first_family = AF_UNSPEC;
     if (race->last_family != AF_UNSPEC)
         first_family = race->last_family == AF_INET ? AF_INET6 : AF_INET;
-    np_candidates_interleave(race->untried, race->untried_count, first_family);
+    np_candidates_interleave(candidates, count, first_family);
+    for (size_t i = 0; i < count; i++)
+        untried[i] = candidates[i].address;
 }
 
 void np_race_answer(np_race *race, uint64_t now_ns, int family, const np_address *addresses,
@@ -47,14 +55,11 @@ void np_race_answer(np_race *race, uint64_t now_ns, int family, const np_address
         race->pending_v6 = false;
     else
         race->pending_v4 = false;
-    for (size_t i = 0; i < count && race->seen_count < NP_RACE_CANDIDATES; i++) {
-        if (is_seen(race, &addresses[i]))
-            continue;
-        race->seen[race->seen_count++] = addresses[i];
-        race->untried[race->untried_count++] = (np_candidate){.address = addresses[i]};
-    }
+    for (size_t i = 0; i < count && race->count < NP_RACE_CANDIDATES; i++)
+        if (!is_known(race, &addresses[i]))
+            race->address[race->count++] = addresses[i];
     sort_untried(race);
-    if (family == AF_INET && race->untried_count > 0 && race->begin_ns == UINT64_MAX)
+    if (family == AF_INET && has_untried(race) && race->begin_ns == UINT64_MAX)
         race->begin_ns = now_ns + (uint64_t)race->resolution_delay_ns;
 }
 
@@ -66,7 +71,7 @@ void np_race_failed(np_race *race, uint64_t now_ns)
 
 static bool may_begin(const np_race *race, uint64_t now_ns)
 {
-    if (race->untried_count == 0)
+    if (!has_untried(race))
         return false;
     return !race->pending_v6 || now_ns >= race->begin_ns;
 }
@@ -78,7 +83,7 @@ np_race_action np_race_next(np_race *race, uint64_t now_ns, np_address *out, uin
         race->begun = true;
         race->next_ns = now_ns;
     }
-    if (race->untried_count == 0) {
+    if (!has_untried(race)) {
         const bool over = race->running == 0 && !race->pending_v4 && !race->pending_v6;
         return over ? NP_RACE_LOST : NP_RACE_WAIT;
     }
@@ -86,9 +91,7 @@ np_race_action np_race_next(np_race *race, uint64_t now_ns, np_address *out, uin
         *deadline_ns = race->begun ? race->next_ns : race->begin_ns;
         return NP_RACE_WAIT;
     }
-    *out = race->untried[0].address;
-    race->untried_count--;
-    memmove(&race->untried[0], &race->untried[1], race->untried_count * sizeof race->untried[0]);
+    *out = race->address[race->tried++];
     race->last_family = out->any.sa_family;
     race->running++;
     race->next_ns = now_ns + (uint64_t)race->attempt_delay_ns;

@@ -2,9 +2,8 @@
  * The race of RFC 8305 as a pure state machine: answers, failures and the clock go in, "connect to
  * this", "wait until" and "lost" come out. Floor 2; no I/O, no clock, no memory of its own.
  *
- *      np_race_answer ──►  candidates, sorted by RFC 6724, families in turn  ──► np_race_next ──►
- * CONNECT address np_race_failed ──►  the next one may start at once ├─► WAIT until deadline / an
- * event └─► LOST
+ * np_race_answer puts addresses in, sorted by RFC 6724 and the families in turn; np_race_failed lets
+ * the next one start at once; np_race_next says CONNECT to an address, WAIT, or LOST.
  *
  * It begins at once when AAAA brought addresses or both families have answered; when A came alone,
  * after the resolution delay. One more attempt each attempt delay, or as soon as one fails.
@@ -27,10 +26,9 @@ typedef enum np_race_action {
 typedef struct np_race {
     int64_t resolution_delay_ns, attempt_delay_ns;
     bool (*source)(const np_address *destination, np_address *source);
-    np_candidate untried[NP_RACE_CANDIDATES];
-    size_t untried_count;
-    size_t seen_count; /* candidates taken in so far */
-    np_address seen[NP_RACE_CANDIDATES];
+    np_address
+        address[NP_RACE_CANDIDATES]; /* [0, tried) were tried; the rest, in its order, will be */
+    size_t tried, count;
     size_t running;              /* attempts */
     bool pending_v4, pending_v6; /* an answer may still come */
     bool begun;
