@@ -33,7 +33,7 @@ static bool reserve_text(np_field_lines *header, size_t more)
     const size_t needed = header->length + more;
     if (needed <= header->capacity)
         return true;
-    size_t capacity = header->capacity ? header->capacity : 1024;
+    size_t capacity = header->capacity ? header->capacity : 512;
     while (capacity < needed)
         capacity *= 2;
     char *text = realloc(header->text, capacity);
