@@ -240,9 +240,9 @@ static int compare_cpu(uint16_t port)
 static struct scripted_server *serve(const char *prefix)
 {
     char script[256], why[256];
-    (void)snprintf(script, sizeof script,
-                   "%shead; send \"HTTP/1.1 200 OK\\r\\nContent-Length: 100\\r\\n\\r\\nhello\"; hang",
-                   prefix);
+    (void)snprintf(
+        script, sizeof script,
+        "%shead; send \"HTTP/1.1 200 OK\\r\\nContent-Length: 100\\r\\n\\r\\nhello\"; hang", prefix);
     struct scripted_server *server = scripted_server_start(script, why, sizeof why);
     if (!server)
         (void)fprintf(stderr, "bench_memory: %s\n", why);
