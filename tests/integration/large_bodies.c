@@ -1,6 +1,10 @@
 /*
  * Bodies of gigabytes in constant memory, and who was slow: the network or the program. One case a
- * line; the memory is what the process itself has (RssAnon), looked at all the time.
+ * line of a table; the memory is what the process itself has (RssAnon), looked at all the time.
+ *
+ * Who was slow is slow on purpose, in a few long pauses whose length is known: a busy machine makes
+ * everything slower, but it does not turn seconds of one into seconds of the other. What is judged
+ * is that at least half of a pause is told as whose it was.
  *
  *   large_bodies [GIBIBYTES]
  */
@@ -14,7 +18,9 @@
 #include <stdbool.h>
 #include <time.h>
 
-enum { PIECE = 64 * 1024, MEMORY_LIMIT_KB = 40 * 1024, SLEEP_MS = 5000 };
+enum { PIECE = 64 * 1024, MEMORY_LIMIT_KB = 40 * 1024 };
+enum { PAUSES = 4, PAUSE_MS = 1000 }; /* of the program */
+enum { SERVER_SLEEP_MS = PAUSES * PAUSE_MS };
 
 static uint64_t body_bytes;
 static np_testdir folder;
@@ -22,15 +28,17 @@ static np_testdir folder;
 /* One request. */
 struct wanted {
     const char *url, *ca_file;
-    int version;       /* 0: HTTP/1.1 */
-    bool up;           /* a PUT of body_bytes; otherwise a GET of as many */
-    uint64_t pause_ns; /* of the program, after each piece */
+    int version; /* 0: HTTP/1.1 */
+    bool up;     /* a PUT of body_bytes; otherwise a GET of as many */
+    bool pauses; /* the program looks at something else, PAUSES times on the way */
 };
 
 struct found {
     int64_t phase_ns, application_ns, total_ns; /* the phase: send or receive */
+    int64_t paused_ns;                          /* what the program's pauses really took */
     uint64_t bytes;
     long memory_kb; /* the most there was */
+    unsigned pauses;
     int protocol;
 };
 
@@ -57,12 +65,17 @@ static long memory_now_kb(void)
 
 /* --- one case --- */
 
-/* The program is slow: it looks at each piece for so long. */
-static void sleep_for(uint64_t pause_ns)
+/* One of the program's pauses, spread evenly over the body. */
+static void pause_at(uint64_t bytes, const struct wanted *wanted, struct found *found)
 {
-    struct timespec left = {(time_t)(pause_ns / NP_NS_PER_S), (long)(pause_ns % NP_NS_PER_S)};
-    if (pause_ns)
-        nanosleep(&left, NULL);
+    const uint64_t part = body_bytes / (PAUSES + 1);
+    const struct timespec pause = {PAUSE_MS / 1000, PAUSE_MS % 1000 * (long)NP_NS_PER_MS};
+    if (!wanted->pauses || found->pauses == PAUSES || bytes < part * (found->pauses + 1))
+        return;
+    const uint64_t before_ns = np_now();
+    nanosleep(&pause, NULL);
+    found->paused_ns += (int64_t)(np_now() - before_ns);
+    found->pauses++;
 }
 
 static void watch_memory(struct found *found)
@@ -82,7 +95,8 @@ static void read_all(np_stream *stream, const struct wanted *wanted, struct foun
     while (got > 0) {
         check(np_stream_read(stream, bytes, sizeof bytes, &got, &err) == NP_OK, err.text);
         found->bytes += wanted->up ? 0 : got;
-        sleep_for(wanted->up ? 0 : wanted->pause_ns);
+        if (!wanted->up)
+            pause_at(found->bytes, wanted, found);
         watch_memory(found);
     }
 }
@@ -100,7 +114,7 @@ static void write_all(np_request *request, const struct wanted *wanted, struct f
     while (found->bytes < body_bytes) {
         check(np_stream_write(stream, bytes, sizeof bytes, &err) == NP_OK, err.text);
         found->bytes += sizeof bytes;
-        sleep_for(wanted->pause_ns);
+        pause_at(found->bytes, wanted, found);
         watch_memory(found);
     }
     check(np_stream_close(stream, &err) == NP_OK, err.text);
@@ -175,13 +189,18 @@ static double seconds(int64_t ns)
     return (double)ns / (double)NP_NS_PER_S;
 }
 
+static void print_heading(void)
+{
+    printf("| %llu MiB | total s | phase s | the program's s | most memory kB |\n"
+           "| --- | --- | --- | --- | --- |\n",
+           (unsigned long long)(body_bytes >> 20));
+}
+
 static struct found show(const char *what, const struct wanted *wanted)
 {
     const struct found found = run(wanted);
-    printf("%-26s %5.0f MiB in %6.2f s: %s %6.2f s, of it %6.2f s the program's; memory %ld kB\n",
-           what, (double)found.bytes / (1 << 20), seconds(found.total_ns),
-           wanted->up ? "send   " : "receive", seconds(found.phase_ns),
-           seconds(found.application_ns), found.memory_kb);
+    printf("| %s | %.2f | %.2f | %.2f | %ld |\n", what, seconds(found.total_ns),
+           seconds(found.phase_ns), seconds(found.application_ns), found.memory_kb);
     fflush(stdout);
     check(found.bytes == body_bytes, "the body went whole");
     check(found.memory_kb < MEMORY_LIMIT_KB, "memory is constant");
@@ -200,71 +219,54 @@ static bool make_large_file(const struct nginx *nginx)
     return made;
 }
 
-static void program_was_slow(const struct found *found)
+static void show_slow_program(const char *what, struct wanted wanted)
 {
-    check(found->application_ns > found->phase_ns / 2, "a slow program's time is the program's");
+    wanted.pauses = true;
+    const struct found found = show(what, &wanted);
+    check(found.pauses == PAUSES, "the program paused");
+    check(found.application_ns > found.paused_ns / 2, "a slow program's time is the program's");
 }
 
 /* What the server slept is the network's. */
-static void server_was_slow(const struct found *found)
+static void show_slow_server(const char *what, const struct wanted *wanted)
 {
-    check(found->application_ns < found->phase_ns - (int64_t)SLEEP_MS * NP_NS_PER_MS * 9 / 10,
+    const struct found found = show(what, wanted);
+    check(found.phase_ns - found.application_ns > (int64_t)SERVER_SLEEP_MS * NP_NS_PER_MS / 2,
           "a slow server's time is not the program's");
 }
 
-/* Twice as long again as one without pauses took, spread over the pieces. */
-static uint64_t pause_for(const struct found *fast)
+struct urls {
+    char plain[64], tls[64], h2[64], slow[64], h2_slow[64];
+    const char *ca_file;
+};
+
+static void run_downloads(const struct urls *urls)
 {
-    return 2 * (uint64_t)fast->total_ns * PIECE / body_bytes;
+    const struct wanted plain = {.url = urls->plain};
+    const struct wanted h2 = {.url = urls->h2, .ca_file = urls->ca_file, .version = 20};
+    const struct wanted h2_slow = {.url = urls->h2_slow, .ca_file = urls->ca_file, .version = 20};
+    (void)run(&plain); /* the file is in memory from here on */
+    show("down, HTTP/1.1", &plain);
+    show("down, HTTP/1.1 and TLS", &(struct wanted){.url = urls->tls, .ca_file = urls->ca_file});
+    show("down, HTTP/2", &h2);
+    show_slow_program("down, HTTP/1.1, slow program", plain);
+    show_slow_program("down, HTTP/2, slow program", h2);
+    show_slow_server("down, HTTP/1.1, slow server", &(struct wanted){.url = urls->slow});
+    show_slow_server("down, HTTP/2, slow server", &h2_slow);
 }
 
-static void run_downloads(const struct nginx *nginx, uint16_t sleeper)
+static void run_uploads(const struct urls *urls)
 {
-    char plain[64], tls[64], h2[64], slow[64];
-    snprintf(plain, sizeof plain, "http://127.0.0.1:%u/large", nginx->http_port);
-    snprintf(tls, sizeof tls, "https://127.0.0.1:%u/large", nginx->https_port);
-    snprintf(h2, sizeof h2, "https://127.0.0.1:%u/large", nginx->h2_port);
-    snprintf(slow, sizeof slow, "http://127.0.0.1:%u/", sleeper);
-    const char *ca = nginx->ca_file;
-
-    (void)run(&(struct wanted){.url = plain}); /* the file is in memory from here on */
-    const struct found fast = show("down", &(struct wanted){.url = plain});
-    show("down, TLS", &(struct wanted){.url = tls, .ca_file = ca});
-    const struct found h2_fast =
-        show("down, h2", &(struct wanted){.url = h2, .ca_file = ca, .version = 20});
-    struct found found =
-        show("down, slow program", &(struct wanted){.url = plain, .pause_ns = pause_for(&fast)});
-    program_was_slow(&found);
-    found = show(
-        "down, h2, slow program",
-        &(struct wanted){.url = h2, .ca_file = ca, .version = 20, .pause_ns = pause_for(&h2_fast)});
-    program_was_slow(&found);
-    found = show("down, slow server", &(struct wanted){.url = slow});
-    server_was_slow(&found);
-}
-
-static void run_uploads(const struct nginx *nginx, uint16_t sink, uint16_t sleeper)
-{
-    char plain[64], h2[64], slow[64];
-    snprintf(plain, sizeof plain, "http://127.0.0.1:%u/", sink);
-    snprintf(h2, sizeof h2, "https://127.0.0.1:%u/sink/", nginx->h2_port);
-    snprintf(slow, sizeof slow, "http://127.0.0.1:%u/", sleeper);
-    const char *ca = nginx->ca_file;
-
-    const struct found fast = show("up", &(struct wanted){.url = plain, .up = true});
-    const struct found h2_fast =
-        show("up, h2", &(struct wanted){.url = h2, .ca_file = ca, .version = 20, .up = true});
-    struct found found =
-        show("up, slow program",
-             &(struct wanted){.url = plain, .up = true, .pause_ns = pause_for(&fast)});
-    program_was_slow(&found);
-    found = show(
-        "up, h2, slow program",
-        &(struct wanted){
-            .url = h2, .ca_file = ca, .version = 20, .up = true, .pause_ns = pause_for(&h2_fast)});
-    program_was_slow(&found);
-    found = show("up, slow server", &(struct wanted){.url = slow, .up = true});
-    server_was_slow(&found);
+    const struct wanted plain = {.url = urls->plain, .up = true};
+    const struct wanted h2 = {.url = urls->h2, .ca_file = urls->ca_file, .version = 20, .up = true};
+    const struct wanted h2_slow = {
+        .url = urls->h2_slow, .ca_file = urls->ca_file, .version = 20, .up = true};
+    show("up, HTTP/1.1", &plain);
+    show("up, HTTP/2", &h2);
+    show_slow_program("up, HTTP/1.1, slow program", plain);
+    show_slow_program("up, HTTP/2, slow program", h2);
+    show_slow_server("up, HTTP/1.1, slow server", &(struct wanted){.url = urls->slow, .up = true});
+    show_slow_server("up, HTTP/2, slow server", &h2_slow);
 }
 
 static struct scripted_server *start(const char *script)
@@ -275,19 +277,19 @@ static struct scripted_server *start(const char *script)
     return server;
 }
 
-/* A server that takes a body of body_bytes, after a while. */
+/* A server that takes half of a body of body_bytes, and the rest after a while. */
 static struct scripted_server *start_sink(unsigned sleep_ms)
 {
     char script[256];
-    snprintf(
-        script, sizeof script,
-        "head; sleep %u; body %llu; send \"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n\"; "
-        "again",
-        sleep_ms, (unsigned long long)body_bytes);
+    snprintf(script, sizeof script,
+             "head; body %llu; sleep %u; body %llu; send \"HTTP/1.1 200 OK\\r\\nContent-Length: "
+             "0\\r\\n\\r\\n\"; "
+             "again",
+             (unsigned long long)body_bytes / 2, sleep_ms, (unsigned long long)body_bytes / 2);
     return start(script);
 }
 
-/* A server that gives one, after a while. */
+/* A server that gives one, the first piece at once and the others after a while. */
 static struct scripted_server *start_source(unsigned sleep_ms)
 {
     static char script[PIECE + 256];
@@ -301,26 +303,57 @@ static struct scripted_server *start_source(unsigned sleep_ms)
     return start(script);
 }
 
+static void name_urls(const struct nginx *nginx, uint16_t plain, uint16_t slow, bool up,
+                      struct urls *urls)
+{
+    const char *path = up ? "sink/" : "large";
+    const char *slow_path = up ? "slow-sink/" : "slow-source/";
+    snprintf(urls->plain, sizeof urls->plain, "http://127.0.0.1:%u/%s", plain, up ? "" : path);
+    snprintf(urls->tls, sizeof urls->tls, "https://127.0.0.1:%u/%s", nginx->https_port, path);
+    snprintf(urls->h2, sizeof urls->h2, "https://127.0.0.1:%u/%s", nginx->h2_port, path);
+    snprintf(urls->slow, sizeof urls->slow, "http://127.0.0.1:%u/", slow);
+    snprintf(urls->h2_slow, sizeof urls->h2_slow, "https://127.0.0.1:%u/%s", nginx->h2_port,
+             slow_path);
+    urls->ca_file = nginx->ca_file;
+}
+
+/* nginx speaks HTTP/2 for the scripted servers, and keeps nothing of a body. */
+static void write_locations(char *out, size_t size, const uint16_t port[3])
+{
+    static const char *const names[] = {"sink", "slow-sink", "slow-source"};
+    size_t length = (size_t)snprintf(out, size,
+                                     "client_max_body_size 0; proxy_http_version 1.1;"
+                                     " proxy_request_buffering off;"
+                                     " proxy_buffering off;");
+    for (int i = 0; i < 3; i++)
+        length += (size_t)snprintf(out + length, size - length,
+                                   " location /%s/ { proxy_pass http://127.0.0.1:%u/; }", names[i],
+                                   port[i]);
+}
+
 int main(int count, char **arguments)
 {
     struct nginx nginx;
-    char locations[400];
+    struct urls down, up;
+    char locations[600];
     body_bytes = (uint64_t)(count > 1 ? atoi(arguments[1]) : 2) << 30;
     struct scripted_server *sink = start_sink(0);
-    struct scripted_server *sleeper = start_sink(SLEEP_MS);
-    struct scripted_server *source = start_source(SLEEP_MS);
-    snprintf(locations, sizeof locations,
-             "client_max_body_size 0; location /sink/ { proxy_pass http://127.0.0.1:%u/;"
-             " proxy_request_buffering off; proxy_http_version 1.1; }",
-             scripted_server_port(sink));
+    struct scripted_server *sleeper = start_sink(SERVER_SLEEP_MS);
+    struct scripted_server *source = start_source(SERVER_SLEEP_MS);
+    const uint16_t ports[] = {scripted_server_port(sink), scripted_server_port(sleeper),
+                              scripted_server_port(source)};
+    write_locations(locations, sizeof locations, ports);
     if (!nginx_start(&nginx, &(struct nginx_options){.locations = locations})) {
         printf("SKIPPED: %s\n", nginx.why);
         return 77;
     }
     testdir_make(&folder);
     check(make_large_file(&nginx), "no large file");
-    run_downloads(&nginx, scripted_server_port(source));
-    run_uploads(&nginx, scripted_server_port(sink), scripted_server_port(sleeper));
+    name_urls(&nginx, nginx.http_port, ports[2], false, &down);
+    name_urls(&nginx, ports[0], ports[1], true, &up);
+    print_heading();
+    run_downloads(&down);
+    run_uploads(&up);
     nginx_stop(&nginx);
     scripted_server_stop(sink);
     scripted_server_stop(sleeper);
