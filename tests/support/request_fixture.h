@@ -5,7 +5,7 @@
 
 #include "clock.h"
 #include "fake_engine.h"
-#include "request.h"
+#include "request_block.h"
 #include <criterion/criterion.h>
 #include <sched.h>
 #include <stdlib.h>

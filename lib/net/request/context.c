@@ -10,7 +10,6 @@
 #include "clock.h"
 #include "fail.h"
 #include "proxy_decide.h"
-#include "request.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -37,8 +36,9 @@ bool np_context_link_request(np_context *context, np_context_link *link)
     pthread_mutex_lock(&context->lock);
     const bool accepted = !np_context_is_disposed(context);
     if (accepted) {
-        *link = (np_context_link){
-            .next = &context->requests, .previous = context->requests.previous, .linked = true};
+        link->next = &context->requests;
+        link->previous = context->requests.previous;
+        link->linked = true;
         link->previous->next = link;
         context->requests.previous = link;
     }
@@ -63,29 +63,16 @@ void np_context_unlink_request(np_context *context, np_context_link *link)
     pthread_mutex_unlock(&context->lock);
 }
 
-/* Takes a reference unless the block is already on its way out: then whoever dropped the last one
- * waits for our lock to unlink it. */
-static bool hold_living(np_request *request)
-{
-    uint32_t n = atomic_load_explicit(&request->references, memory_order_relaxed);
-    while (n > 0)
-        if (atomic_compare_exchange_weak_explicit(&request->references, &n, n + 1,
-                                                  memory_order_relaxed, memory_order_relaxed))
-            return true; /* relaxed: the context's lock orders us with the rest of the block */
-    return false;
-}
-
 /* The next request that shut-down has not seen, with a reference; NULL: none. */
-static np_request *take_request(np_context *context)
+static np_context_link *take_request(np_context *context)
 {
-    np_request *found = NULL;
+    np_context_link *found = NULL;
     pthread_mutex_lock(&context->lock);
     while (!found && context->requests.next != &context->requests) {
         np_context_link *link = context->requests.next;
-        np_request *request = (np_request *)((char *)link - offsetof(np_request, link));
         unlink_locked(link);
-        if (hold_living(request))
-            found = request;
+        if (link->hold(link))
+            found = link;
     }
     pthread_mutex_unlock(&context->lock);
     return found;
@@ -375,10 +362,8 @@ void np_context_free(np_context *context)
     atomic_store_explicit(&context->disposed, true,
                           memory_order_release); /* pairs with np_context_is_disposed */
     pthread_mutex_unlock(&context->lock);
-    for (np_request *request; (request = take_request(context)) != NULL;) {
-        np_exchange_abort(request, NP_WEB_REQUEST_CANCELED);
-        np_request_drop(request);
-    }
+    for (np_context_link *link; (link = take_request(context)) != NULL;)
+        link->abort(link);
     if (np_callback_pool_is_current(context->pool) || np_loop_is_current(context->loop))
         return; /* a thread cannot join itself: everything is aborted, and another thread has to
                    call again */

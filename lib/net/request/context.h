@@ -18,10 +18,15 @@
 #include "transfer.h"
 #include <netphase/context.h>
 
-/* How a request hangs in its context's list; guarded by the context's lock. */
+/* How a request hangs in its context's list; guarded by the context's lock. What a context does
+ * with one it is told here, since it stands below. */
 typedef struct np_context_link {
     struct np_context_link *next, *previous;
     bool linked;
+    /* A reference for the context, with its lock held; false: the request is on its way out. */
+    bool (*hold)(struct np_context_link *link);
+    /* Ends it and drops that reference, without the lock. */
+    void (*abort)(struct np_context_link *link);
 } np_context_link;
 
 struct np_context {
@@ -65,7 +70,7 @@ static inline bool np_context_is_disposed(const np_context *context)
                                 memory_order_acquire); /* pairs with np_context_free */
 }
 
-/* false: the context is being freed and refuses the request. */
+/* hold and abort are set already. false: the context is being freed and refuses the request. */
 bool np_context_link_request(np_context *context, np_context_link *link);
 void np_context_unlink_request(np_context *context, np_context_link *link);
 

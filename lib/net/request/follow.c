@@ -11,7 +11,6 @@
 #include "clock.h"
 #include "fail.h"
 #include "hop_rules.h"
-#include "request.h"
 #include "sending.h"
 #include "url_resolve.h"
 
@@ -24,69 +23,7 @@
 
 #define AUTHORIZATION_MAX (128u * 1024)
 
-enum {
-    REDIRECTS_DEFAULT = 50,
-    AUTH_ANSWERS_MAXIMUM = 2 /* the second for a nonce that is stale */
-};
-
-/* --- memory --- */
-
-void np_follow_init(np_request *request)
-{
-    np_follow *follow = &request->follow;
-    follow->auto_redirect = true;
-    follow->redirects_maximum = REDIRECTS_DEFAULT;
-    follow->url = &request->url;
-    follow->method = request->method;
-}
-
-static void address_free(np_follow_address *address)
-{
-    if (address)
-        np_url_done(&address->url);
-    free(address);
-}
-
-static void wipe(char *text)
-{
-    if (text)
-        explicit_bzero(text, strlen(text));
-    free(text);
-}
-
-static void plan_drop(np_follow *follow)
-{
-    address_free(follow->plan_address);
-    np_auth_done(&follow->plan_auth);
-    follow->plan_address = NULL;
-    follow->plan = NP_FOLLOW_NONE;
-}
-
-/* The block of a field holds its value, and that may be a password. */
-static void drop_authorization(np_request *request)
-{
-    const np_header_line *line =
-        np_header_find(request->fields.lines, request->fields.count, "Authorization");
-    if (!line)
-        return;
-    explicit_bzero((char *)(uintptr_t)line->value, line->value_length); /* in our own block */
-    np_header_list_remove(&request->fields, "Authorization");
-}
-
-void np_follow_release(np_request *request)
-{
-    np_follow *follow = &request->follow;
-    plan_drop(follow);
-    np_auth_done(&follow->auth);
-    drop_authorization(request);
-    wipe(follow->user);
-    wipe(follow->password);
-    while (follow->addresses) {
-        np_follow_address *address = follow->addresses;
-        follow->addresses = address->next;
-        address_free(address);
-    }
-}
+enum { AUTH_ANSWERS_MAXIMUM = 2 }; /* the second for a nonce that is stale */
 
 /* --- credentials --- */
 
@@ -113,7 +50,7 @@ static np_status authorize(np_request *request, np_auth *auth, np_error *err)
                                        .target = follow->url->target};
     np_textbuf text;
     np_textbuf_init(&text, AUTHORIZATION_MAX);
-    drop_authorization(request);
+    np_follow_drop_authorization(&request->fields);
     np_status status = np_auth_answer(auth, &question, &text, err);
     if (!status)
         status = np_header_list_set(&request->fields, "Authorization", text.text, text.length, err);
@@ -237,7 +174,8 @@ static bool plan_redirect(np_request *request, np_transfer *transfer, np_error *
         follow->plan_method = np_hop_method(status, follow->method);
         return true;
     }
-    address_free(to);
+    np_url_done(&to->url);
+    free(to);
     return false;
 }
 
@@ -298,7 +236,7 @@ bool np_follow_header(np_request *request, np_transfer *transfer, np_error *refu
         follows = plan_redirect(request, transfer, refusal);
     if (follows && needs_body(request) && !np_sending_can_replay(request)) { /* RS-1 */
         (void)refuse_replay(refusal, status);
-        plan_drop(&request->follow);
+        np_follow_state_drop_plan(&request->follow);
         follows = false;
     }
     if (follows)
@@ -311,7 +249,7 @@ bool np_follow_header(np_request *request, np_transfer *transfer, np_error *refu
 /* RS-3. */
 static void drop_fields(np_request *request, unsigned why)
 {
-    drop_authorization(request);
+    np_follow_drop_authorization(&request->fields);
     for (size_t i = request->fields.count; i > 0; i--)
         if (np_hop_drops_field(&request->fields.lines[i - 1], why))
             np_header_list_remove(&request->fields, request->fields.lines[i - 1].name);
@@ -403,7 +341,7 @@ np_follow_step np_follow_done(np_request *request, const np_transfer *transfer,
     /* The header was whole: what became of a body that nobody reads does not matter, but for the
      * time limit of the whole. */
     if (is_aborted(request) || (failure && failure->web_status == NP_WEB_TIMEOUT)) {
-        plan_drop(follow);
+        np_follow_state_drop_plan(follow);
         return NP_FOLLOW_END;
     }
     np_status status = NP_OK;
@@ -416,7 +354,7 @@ np_follow_step np_follow_done(np_request *request, const np_transfer *transfer,
         status = apply_auth(request, err);
     else
         request->expect_continue = false; /* before np_sending_next_hop says how the body comes */
-    plan_drop(follow);
+    np_follow_state_drop_plan(follow);
     if (status)
         return NP_FOLLOW_FAIL;
     fill_spec(request, transfer, reason_of[plan]);

@@ -3,7 +3,7 @@
  * leads where. Floor 2; pure.
  *
  * docs/contract.md has the same tables for people. What a call needs beyond the state (which family
- * was used first, whether the context still stands) is asked by request.c around them.
+ * was used first, whether the context still stands) is asked by begin.c around them.
  */
 #ifndef NP_NET_LIFE_CYCLE_H
 #define NP_NET_LIFE_CYCLE_H

@@ -1,7 +1,7 @@
 /* Responses as callers see them: status, header fields, the way to the body. Floor 2; any thread.
  */
 #include "fail.h"
-#include "request.h"
+#include "reading.h"
 
 int np_response_status(const np_response *response)
 {
@@ -43,7 +43,7 @@ np_status np_response_stream(np_response *response, np_stream **out, np_error *e
         return np_fail(err, NP_E_ARGUMENT_NULL, "%s is NULL", response ? "out" : "response");
     np_request *request = response->request;
     pthread_mutex_lock(&request->lock);
-    np_status status = np_exchange_refusal_locked(request, err);
+    np_status status = np_block_refusal_locked(request, err);
     if (request->response_closed)
         status = np_fail(err, NP_E_OBJECT_DISPOSED, "the response was closed");
     if (!status) {
@@ -61,7 +61,7 @@ void np_response_close(np_response *response)
         return;
     np_request *request = response->request;
     pthread_mutex_lock(&request->lock);
-    np_async *read = np_exchange_close_locked(request);
+    np_async *read = np_reading_close_locked(request);
     pthread_mutex_unlock(&request->lock);
     np_async_finish(read);
 }
@@ -75,7 +75,7 @@ void np_response_release(np_response *response)
     pthread_mutex_lock(&request->lock);
     request->response.handles--;
     if (request->response.handles == 0 && request->stream.handles == 0)
-        read = np_exchange_close_locked(request);
+        read = np_reading_close_locked(request);
     pthread_mutex_unlock(&request->lock);
     np_async_finish(read);
     np_request_drop(request);

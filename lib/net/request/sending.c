@@ -1,7 +1,9 @@
 /* The request stream between who writes and the loop. Floor 2. */
 #include "sending.h"
 #include "clock.h"
+#include "ending.h"
 #include "fail.h"
+#include "message.h"
 
 #define STOPPING_STATUS 300 /* WS-8: from here on the body is not wanted any more */
 
@@ -18,8 +20,9 @@ uint64_t np_sending_owed_locked(const np_request *request)
 /* Why nothing can be written any more; NP_OK: it can. */
 static np_status refusal_locked(const np_request *request, np_error *err)
 {
-    if (np_context_is_disposed(request->context))
-        return np_fail(err, NP_E_OBJECT_DISPOSED, "the context of this request was freed");
+    const np_status status = np_block_refuse_disposed(request, err);
+    if (status)
+        return status;
     if (request->state == NP_REQUEST_ABORTED)
         return np_life_refuse(NP_ANSWER_ABORTED, err);
     if (request->state == NP_REQUEST_FAILED) {
@@ -62,7 +65,7 @@ static bool append_locked(np_request *request, const unsigned char **data, size_
     *left -= now;
     if (request->send_paused) {
         request->send_paused = false;
-        np_exchange_ask_locked(request, NP_WANT_SEND);
+        np_message_ask_locked(request, NP_WANT_SEND);
     }
     return true;
 }
@@ -106,19 +109,8 @@ np_status np_sending_write(np_request *request, const void *data, size_t length,
     }
     pthread_mutex_unlock(&request->lock);
     if (broken) /* a part of it may be on its way: the stream is dead (WS-10) */
-        np_exchange_abort(request, status == NP_E_WEB ? NP_WEB_TIMEOUT : NP_WEB_REQUEST_CANCELED);
+        np_ending_abort(request, status == NP_E_WEB ? NP_WEB_TIMEOUT : NP_WEB_REQUEST_CANCELED);
     return status;
-}
-
-np_async *np_sending_end_write_locked(np_request *request, const np_error *failure)
-{
-    np_async *write = request->write;
-    if (!write)
-        return NULL;
-    request->write = NULL;
-    request->writing = false;
-    np_async_complete(write, failure);
-    return write;
 }
 
 /* Lock held. There may be room: serves the writer. */
@@ -132,10 +124,10 @@ static np_async *serve_writer_locked(np_request *request)
     }
     if (!append_locked(request, &request->write_data, &request->write_left)) {
         (void)np_fail(&failure, NP_E_NO_MEMORY, "no memory for the request's body");
-        np_exchange_ask_locked(request, NP_WANT_ABORT);
-        return np_sending_end_write_locked(request, &failure);
+        np_message_ask_locked(request, NP_WANT_ABORT);
+        return np_ending_write_locked(request, &failure);
     }
-    return request->write_left == 0 ? np_sending_end_write_locked(request, NULL) : NULL;
+    return request->write_left == 0 ? np_ending_write_locked(request, NULL) : NULL;
 }
 
 np_async *np_sending_begin_locked(np_request *request, np_async *async, const void *data,
@@ -145,7 +137,7 @@ np_async *np_sending_begin_locked(np_request *request, np_async *async, const vo
     request->write = async;
     request->write_data = data;
     request->write_left = length;
-    return length > 0 ? serve_writer_locked(request) : np_sending_end_write_locked(request, NULL);
+    return length > 0 ? serve_writer_locked(request) : np_ending_write_locked(request, NULL);
 }
 
 /* --- closing --- */
@@ -157,10 +149,10 @@ void np_sending_finish_locked(np_request *request)
     request->send_closed = true;
     request->state = np_life_next(request->state, NP_LIFE_STREAM_CLOSED);
     if (request->write_mode == NP_WRITE_BUFFER) {
-        np_exchange_ask_locked(request, NP_WANT_RELEASE);
+        np_message_ask_locked(request, NP_WANT_RELEASE);
     } else if (request->send_paused) {
         request->send_paused = false;
-        np_exchange_ask_locked(request, NP_WANT_SEND);
+        np_message_ask_locked(request, NP_WANT_SEND);
     }
 }
 
@@ -178,7 +170,7 @@ np_status np_sending_close(np_request *request, np_error *err)
     pthread_mutex_unlock(&request->lock);
     if (!cut)
         return NP_OK;
-    np_exchange_abort(request, NP_WEB_REQUEST_CANCELED);
+    np_ending_abort(request, NP_WEB_REQUEST_CANCELED);
     return np_fail_web(err, NP_WEB_REQUEST_CANCELED, NULL, 0, "not all bytes written",
                        owed > 0 ? "closed with %llu bytes of the announced length not written"
                                 : "closed while a write was under way",

@@ -14,7 +14,7 @@
 #ifndef NP_NET_SENDING_H
 #define NP_NET_SENDING_H
 
-#include "request.h"
+#include "request_block.h"
 
 /* --- callers' threads --- */
 
@@ -32,8 +32,6 @@ np_status np_sending_close(np_request *request, np_error *err);
 uint64_t np_sending_owed_locked(const np_request *request);
 /* Lock held. Nothing more will be written. */
 void np_sending_finish_locked(np_request *request);
-/* Lock held. Completes the pending write, where there is one, and returns it. */
-np_async *np_sending_end_write_locked(np_request *request, const np_error *failure);
 
 /* --- the loop --- */
 

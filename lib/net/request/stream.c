@@ -5,7 +5,10 @@
  * What a written stream does is in sending.c; here its calls are told from those of the other kind.
  */
 #include "clock.h"
+#include "ending.h"
 #include "fail.h"
+#include "operation.h"
+#include "reading.h"
 #include "sending.h"
 #include <stdlib.h>
 
@@ -22,7 +25,7 @@ static np_status refuse_write(np_error *err)
 /* Lock held. NP_OK: a read may begin. */
 static np_status may_read(const np_request *request, np_error *err)
 {
-    const np_status status = np_exchange_refusal_locked(request, err);
+    const np_status status = np_block_refusal_locked(request, err);
     if (!status && request->reading)
         return np_fail(err, NP_E_NOT_SUPPORTED,
                        "another read of this stream is under way: one at a time");
@@ -43,7 +46,7 @@ static np_status check_arguments(const void *stream, const void *buffer, size_t 
 static bool wait_for_bytes(np_request *request, uint64_t until_ns)
 {
     while (request->body.length == 0 && !request->body_ended &&
-           !np_exchange_refusal_locked(request, NULL))
+           !np_block_refusal_locked(request, NULL))
         if (!np_condition_wait(&request->changed, &request->lock, until_ns))
             return request->body.length > 0 || request->body_ended;
     return true;
@@ -54,10 +57,10 @@ static bool wait_for_bytes(np_request *request, uint64_t until_ns)
 static np_status take(np_request *request, void *buffer, size_t capacity, size_t *got,
                       np_error *err)
 {
-    const np_status status = np_exchange_refusal_locked(request, err);
+    const np_status status = np_block_refusal_locked(request, err);
     if (status)
         return status;
-    *got = np_exchange_take_locked(request, buffer, capacity);
+    *got = np_reading_take_locked(request, buffer, capacity);
     if (*got > 0 || !request->body_failure.status)
         return NP_OK;
     if (err)
@@ -90,7 +93,7 @@ np_status np_stream_read(np_stream *stream, void *buffer, size_t capacity, size_
     pthread_mutex_unlock(&request->lock);
     if (in_time)
         return status;
-    np_exchange_abort(request, NP_WEB_TIMEOUT);
+    np_ending_abort(request, NP_WEB_TIMEOUT);
     return np_fail_web(err, NP_WEB_TIMEOUT, NULL, 0, NULL,
                        "no byte of the body came within %lld ms",
                        (long long)request->read_write_timeout_ms);
@@ -115,11 +118,11 @@ np_status np_stream_begin_read(np_stream *stream, void *buffer, size_t capacity,
     pthread_mutex_lock(&request->lock);
     status = may_read(request, err);
     if (!status) {
-        const np_async_setup setup = np_exchange_operation(request, NP_ASYNC_READ, fn, state, 2);
+        const np_async_setup setup = np_operation_setup(request, NP_ASYNC_READ, fn, state, 2);
         np_async_init(async, &setup);
         np_request_hold(request);
         *out = async;
-        finished = np_exchange_read_locked(request, async, buffer, capacity);
+        finished = np_reading_begin_locked(request, async, buffer, capacity);
     }
     pthread_mutex_unlock(&request->lock);
     if (status)
@@ -139,7 +142,7 @@ np_status np_stream_end_read(np_stream *stream, np_async *async, size_t *got, np
                                 : "got");
     np_request *request = stream->request;
     pthread_mutex_lock(&request->lock);
-    const np_status status = np_exchange_end_locked(request, async, NP_ASYNC_READ, err);
+    const np_status status = np_operation_end_locked(request, async, NP_ASYNC_READ, err);
     if (!status)
         *got = async->bytes;
     pthread_mutex_unlock(&request->lock);
@@ -186,7 +189,7 @@ np_status np_stream_begin_write(np_stream *stream, const void *buffer, size_t le
     pthread_mutex_lock(&request->lock);
     status = np_sending_may_write_locked(request, length, err);
     if (!status) {
-        const np_async_setup setup = np_exchange_operation(request, NP_ASYNC_WRITE, fn, state, 2);
+        const np_async_setup setup = np_operation_setup(request, NP_ASYNC_WRITE, fn, state, 2);
         np_async_init(async, &setup);
         np_request_hold(request);
         *out = async;
@@ -205,7 +208,7 @@ np_status np_stream_end_write(np_stream *stream, np_async *async, np_error *err)
         return np_fail(err, NP_E_ARGUMENT_NULL, "%s is NULL", !stream ? "stream" : "async");
     np_request *request = stream->request;
     pthread_mutex_lock(&request->lock);
-    const np_status status = np_exchange_end_locked(request, async, NP_ASYNC_WRITE, err);
+    const np_status status = np_operation_end_locked(request, async, NP_ASYNC_WRITE, err);
     pthread_mutex_unlock(&request->lock);
     return status;
 }
@@ -240,7 +243,7 @@ void np_stream_release(np_stream *stream)
     }
     pthread_mutex_lock(&request->lock);
     if (--request->stream.handles == 0)
-        read = np_exchange_close_locked(request);
+        read = np_reading_close_locked(request);
     pthread_mutex_unlock(&request->lock);
     np_async_finish(read);
     np_request_drop(request);

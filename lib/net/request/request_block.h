@@ -12,22 +12,26 @@
  * one for each message under way to the loop. So a message that comes late finds a request without
  * a transfer, and does nothing.
  *
- * The loop learns what is wanted (abort, drain, resume) from bits under the lock and one task that
- * is posted when there is none under way.
+ * What works on a block stands in layers, each of which knows those before it alone:
  *
- * A redirect or an authentication is another transfer of the same request: follow.c says so to
- * exchange.c when one ends.
+ *   message   what the loop is to do: bits under the lock, and one task
+ *   reading   the body of the response, and closing it
+ *   ending    how everything that is pending ends: a failure, an abort
+ *   sending   the body of the request
+ *   follow    what comes after an answer that is not the final one
+ *   operation what an asynchronous result of each kind is, and its end call
+ *   exchange  starting transfers, and what the engine reports of them
  *
- * request.c is the public face; exchange.c is what happens between the caller's threads and the
- * loop; response.c and stream.c are the public faces of the two other handles.
+ * and on top of them the public faces: request.c, settings.c, settings_follow.c, begin.c,
+ * response.c, stream.c.
  */
-#ifndef NP_NET_REQUEST_H
-#define NP_NET_REQUEST_H
+#ifndef NP_NET_REQUEST_BLOCK_H
+#define NP_NET_REQUEST_BLOCK_H
 
 #include "async.h"
 #include "body.h"
 #include "context.h"
-#include "follow.h"
+#include "follow_state.h"
 #include "header_list.h"
 #include "life_cycle.h"
 #include "outgoing.h"
@@ -80,7 +84,7 @@ struct np_request {
     char *host_header; /* NULL: from the URL */
     np_header_list fields;
     np_reuse reuse;
-    const np_proxy *proxy; /* a reference; NULL: the context's default */
+    const np_proxy *proxy;         /* a reference; NULL: the context's default */
     int64_t async_timeout_ms;      /* -1: none */
     int64_t timeout_ms;            /* of the synchronous family; -1: none */
     int64_t read_write_timeout_ms; /* of one synchronous read; -1: none */
@@ -141,72 +145,53 @@ struct np_request {
     np_follow follow;
 };
 
-/* --- request.c --- */
+/* --- memory --- */
 
-/* NP_OK: the lock is held, and the request may be changed (SM-1); np_request_change_end is next. */
-np_status np_request_change_begin(np_request *request, np_error *err);
-np_status np_request_change_end(np_request *request, np_status status); /* returns `status` */
+/* What `url` holds is the block's when it succeeds. abort: that of np_context_link. NP_E_NO_MEMORY;
+ * NP_E_OBJECT_DISPOSED: the context is being freed. */
+np_status np_block_create(np_context *context, const np_url *url,
+                          void (*abort)(np_context_link *link), np_request **out, np_error *err);
 
-/* A limit in ms: -1 for none, 0 and more. */
-np_status np_request_set_limit(np_request *request, int64_t *limit_ms, int64_t timeout_ms,
-                               np_error *err);
-np_write_setup np_request_write_setup(const np_request *request);
-/* Lock held. Connection: close, where the connection is not to be kept. */
-np_status np_request_say_close(np_request *request, np_error *err);
-/* The spec of the first hop, without its body. */
-void np_request_fill_spec(np_request *request, uint64_t entry_ns);
-/* Posts it, and notes for how long the caller was held. */
-void np_request_send_off(np_request *request, uint64_t entry_ns);
+static inline np_request *np_block_of_link(np_context_link *link)
+{
+    return (np_request *)((char *)link - offsetof(np_request, link));
+}
 
-/* --- exchange.c --- */
 static inline void np_request_hold(np_request *request)
 {
     atomic_fetch_add_explicit(&request->references, 1,
                               memory_order_relaxed); /* the caller has one already */
 }
-void np_request_drop(
-    np_request *request); /* one reference; the last one frees the block. No lock held */
+/* One reference; the last one frees the block. No lock held. */
+void np_request_drop(np_request *request);
 
-np_async_setup np_exchange_operation(np_request *request, np_async_kind kind, np_async_fn fn,
-                                     void *state, uint32_t references);
+/* --- looking; lock held --- */
 
-/* Lock held. Tells the loop what is wanted: NP_WANT_*. */
-void np_exchange_ask_locked(np_request *request, unsigned want);
+static inline bool np_block_response_is_pending(const np_request *request)
+{
+    return request->state == NP_REQUEST_RESPONSE_PENDING;
+}
 
-/* Posts the transfer whose `spec` is filled in; takes a reference. */
-void np_exchange_start(np_request *request);
+static inline bool np_block_stream_is_pending(const np_request *request)
+{
+    return request->stream_begun && !np_async_is_done(&request->stream_operation);
+}
 
-/* Ends everything with `cause`, REQUEST_CANCELED or TIMEOUT; callbacks run here, before it returns
- * (AB-3). Not with the lock held. */
-void np_exchange_abort(np_request *request, np_web_status cause);
+/* Begun, and its response was not handed to the caller's operation yet. */
+static inline bool np_block_is_under_way(const np_request *request)
+{
+    return request->state >= NP_REQUEST_STREAM_PENDING &&
+           request->state <= NP_REQUEST_RESPONSE_PENDING;
+}
 
-/* Lock held. Closes response and stream; a read that was pending is completed and returned for
- * np_async_finish. */
-np_async *np_exchange_close_locked(np_request *request);
-/* Lock held. The same when nobody can reach the response any more. */
-np_async *np_exchange_close_unreachable_locked(np_request *request);
+np_status np_block_refuse_disposed(const np_request *request, np_error *err);
+/* Why a caller gets nothing more: disposed, aborted, closed; NP_OK: none of these. */
+np_status np_block_refusal_locked(const np_request *request, np_error *err);
+/* The error of an operation that an abort with this cause ended. */
+void np_block_abort_error(np_web_status cause, np_error *out);
 
-/* Lock held. Up to `capacity` bytes; lets a paused transfer go on once there is room. */
-size_t np_exchange_take_locked(np_request *request, void *buffer, size_t capacity);
-
-/* Lock held. Starts an asynchronous read; one that completes at once is returned for
- * np_async_finish. */
-np_async *np_exchange_read_locked(np_request *request, np_async *async, void *buffer,
-                                  size_t capacity);
-
-/* Lock held. Why a caller gets nothing more: disposed, aborted, closed; NP_OK: none of these. */
-np_status np_exchange_refusal_locked(const np_request *request, np_error *err);
-
-/* Lock held. What an end call does for every kind (ES-1 … ES-8): checks, claims, waits, and gives
-   the operation's failure. NP_OK: the caller may hand out the result. */
-np_status np_exchange_end_locked(np_request *request, np_async *async, np_async_kind kind,
-                                 np_error *err);
-
-/* Lock held. The response has been asked for, and is there already: completes the operation, and
- * returns it for np_async_finish; NULL: it is not there. */
-np_async *np_exchange_early_header_locked(np_request *request);
-
-/* Lock held. Another handle of the response. */
-np_response *np_exchange_response_locked(np_request *request);
+/* Another handle. */
+np_response *np_block_response_locked(np_request *request);
+np_stream *np_block_request_stream_locked(np_request *request);
 
 #endif
