@@ -1,5 +1,6 @@
 /* Help made from the tables: the overview of a program, one verb, and the verb `help` itself. */
 #include "message.h"
+#include "options.h"
 #include "output.h"
 #include "verb.h"
 #include "verb_help.h"

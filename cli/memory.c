@@ -1,6 +1,6 @@
 /* Memory for programs: no memory ends the program. */
 #include "memory.h"
-#include "verb.h"
+#include "exit_status.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

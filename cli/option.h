@@ -10,7 +10,7 @@
  *         {0},
  *     };
  *
- * Values point into argv where they can; lists are freed by options_free.
+ * Values point into argv where they can; lists are freed by options_free (options.h).
  */
 #ifndef CLI_OPTION_H
 #define CLI_OPTION_H
@@ -72,20 +72,5 @@ struct verb_option {
 };
 
 #define OPTION_FIELD(type, member) .offset = offsetof(type, member)
-
-struct call;
-
-enum options_result { OPTIONS_OK, OPTIONS_HELP, OPTIONS_WRONG };
-
-/*
- * Reads argv[1 …] (argv[0] is the verb) into call->args, call->common, call->operands.
- * OPTIONS_WRONG: the mistake has been told on stderr. Reorders argv.
- */
-enum options_result options_parse(struct call *call, int argc, char **argv);
-/* Frees what lists of the verb's args hold. */
-void options_free(struct call *call);
-
-/* The rows every verb has besides its own; ends with a zeroed row. */
-const struct verb_option *options_common(void);
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include "memory.h"
 #include "message.h"
+#include "options.h"
 #include "output.h"
 #include "verb.h"
 #include <errno.h>

@@ -5,21 +5,11 @@
 #ifndef CLI_VERB_H
 #define CLI_VERB_H
 
+#include "exit_status.h"
 #include "look.h"
 #include "option.h"
 #include <stdbool.h>
 #include <stddef.h>
-
-/* What the programs end with (docs: the table of exit statuses). */
-enum exit_status {
-    EXIT_DONE = 0,
-    EXIT_GATE = 1,  /* a gate fails, or `record --fail` and a request failed                    */
-    EXIT_USAGE = 2, /* wrong usage or configuration                                             */
-    EXIT_UNDECIDED = 3,  /* --strict, and the data cannot decide  */
-    EXIT_UNREADABLE = 4, /* an input could not be read; also: out of memory */
-    EXIT_UNWRITABLE = 5, /* an output could not be written */
-    EXIT_INTERRUPTED = 130
-};
 
 /* Options every verb has. */
 struct common {

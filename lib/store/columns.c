@@ -32,14 +32,6 @@ np_status np_columns_reserve(np_columns *columns, uint64_t mask, np_error *err)
     return NP_OK;
 }
 
-uint64_t np_columns_with_present(uint64_t mask)
-{
-    for (int c = 0; c < NP_COLUMNS; c++)
-        if ((mask & NP_COLUMN_BIT(c)) && np_chunk_present_bit((np_chunk_column)c) >= 0)
-            return mask | NP_COLUMN_BIT(NP_COLUMN_PRESENT);
-    return mask;
-}
-
 /* Whether a column is in the SELECT for `mask`: asked for, or needed for the word of present bits.
  */
 static bool is_selected(uint64_t mask, int column)

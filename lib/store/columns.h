@@ -5,11 +5,12 @@
 #ifndef NP_STORE_COLUMNS_H
 #define NP_STORE_COLUMNS_H
 
-#include "chunk.h"
+#include "chunk_column.h"
 #include "textbuf.h"
 
-#define NP_COLUMN_BIT(column) (UINT64_C(1) << (column))
-#define NP_COLUMNS_ALL        (NP_COLUMN_BIT(NP_COLUMNS) - 1)
+#include <netphase/status.h>
+#include <sqlite3.h>
+#include <stdbool.h>
 
 typedef struct np_columns {
     uint32_t rows;   /* 0 … NP_CHUNK_ROWS */
@@ -29,9 +30,6 @@ void np_columns_done(np_columns *columns);
 
 /* Gives every column of `mask` (bit a column) room for NP_CHUNK_ROWS values. */
 np_status np_columns_reserve(np_columns *columns, uint64_t mask, np_error *err);
-
-/* `mask` and what is needed to tell NULL in it. */
-uint64_t np_columns_with_present(uint64_t mask);
 
 /* Appends the list of a SELECT over NP_SQL_REQUEST that np_columns_step reads: the columns of `mask`,
    and where NP_COLUMN_PRESENT is in it, every column that may be NULL. */

@@ -1,6 +1,8 @@
 /* Chunks from rows that are still in memory. Floor 2. See feed.h. */
 #include "feed.h"
 
+#include "chunk.h"
+
 #include <string.h>
 
 np_status np_feed_init(np_feed *feed, sqlite3 *db, np_error *err)

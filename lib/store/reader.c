@@ -8,6 +8,7 @@
  */
 #include "reader.h"
 
+#include "chunk.h"
 #include "db.h"
 #include "fail.h"
 #include "request_sql.h"

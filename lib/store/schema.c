@@ -8,7 +8,7 @@
 #include "schema.h"
 
 #include "clock.h"
-#include "db.h"
+#include "db_statement.h"
 #include "fail.h"
 
 #include <inttypes.h>

@@ -6,6 +6,8 @@
 #include <netphase/status.h>
 #include <sqlite3.h>
 
+#define NP_SCHEMA_VERSION 1
+
 /* Makes the schema where the file has none (WAL, page size, everything in one transaction), also
    when another program is just doing the same. A file that has tables of any kind is left as it is.
    Waits up to wait_ms for other programs: NP_E_OUTPUT. */

@@ -1,7 +1,6 @@
 /* The columns of the view `requests`; see view_column.h. Floor 2. */
 #include "view_column.h"
 
-#include "columns.h"
 #include "request_sql.h"
 
 #include <string.h>

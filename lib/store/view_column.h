@@ -9,7 +9,7 @@
 #ifndef NP_STORE_VIEW_COLUMN_H
 #define NP_STORE_VIEW_COLUMN_H
 
-#include "chunk.h"
+#include "chunk_column.h"
 
 #include <stddef.h>
 

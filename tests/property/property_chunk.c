@@ -2,6 +2,7 @@
  * extreme. */
 #include "trace_maker.h"
 
+#include "chunk.h"
 #include "scan.h"
 
 #include <criterion/criterion.h>

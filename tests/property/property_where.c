@@ -5,6 +5,7 @@
  */
 #include "trace_maker.h"
 
+#include "chunk.h"
 #include "random.h"
 #include "scan.h"
 #include "view_column.h"

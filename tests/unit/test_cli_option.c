@@ -1,6 +1,6 @@
 /* The option tables: every type, every kind of mistake, and help that is made from them. */
 #include "message.h"
-#include "option.h"
+#include "options.h"
 #include "output.h"
 #include "verb.h"
 #include <criterion/criterion.h>

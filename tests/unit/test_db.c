@@ -2,6 +2,7 @@
 #include "clock.h"
 #include "db.h"
 #include "folder.h"
+#include "schema.h"
 #include "trace_builder.h"
 #include "trace_query.h"
 

@@ -1,5 +1,5 @@
 /* One table of options a verb, over getopt_long. */
-#include "option.h"
+#include "options.h"
 #include "memory.h"
 #include "message.h"
 #include "output.h"
