@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@ enum kind {
     STEP_HEAD,
     STEP_BODY,
     STEP_CHUNKS,
+    STEP_PAYLOAD,
     STEP_SIP,
     STEP_WAIT,
     STEP_SEND,
@@ -50,6 +52,7 @@ static const struct {
     [STEP_HEAD] = {"head",    0                      },
     [STEP_BODY] = {"body",    WITH_NUMBER            },
     [STEP_CHUNKS] = {"chunks",  0                      },
+    [STEP_PAYLOAD] = {"payload", 0                      },
     [STEP_SIP] = {"sip",     WITH_NUMBER            },
     [STEP_WAIT] = {"wait",    0                      },
     [STEP_SEND] = {"send",    WITH_TEXT              },
@@ -86,6 +89,9 @@ struct seat {
     int fd;
     SSL *ssl;
     bool over; /* fd is closed; guarded by the lock */
+    /* what the last head says of the body behind it */
+    bool chunked;
+    unsigned long payload_bytes;
 };
 
 struct scripted_server {
@@ -296,10 +302,34 @@ static bool receive_until(const struct seat *seat, const char *end)
     return true;
 }
 
-static bool read_head(const struct seat *seat)
+/* One line of a head, without its end; what does not fit into `line` is lost. */
+static bool read_line(const struct seat *seat, char *line, size_t size)
 {
-    if (!receive_until(seat, "\r\n\r\n"))
-        return false;
+    size_t length = 0;
+    for (char c = 0; c != '\n';) {
+        if (receive(seat, &c, 1) != 1)
+            return false;
+        if (length < size - 1 && c != '\r' && c != '\n')
+            line[length++] = c;
+    }
+    line[length] = 0;
+    return true;
+}
+
+static bool read_head(struct seat *seat)
+{
+    static const char length[] = "Content-Length:", coding[] = "Transfer-Encoding:";
+    char line[256];
+    seat->chunked = false;
+    seat->payload_bytes = 0;
+    do {
+        if (!read_line(seat, line, sizeof line))
+            return false;
+        if (strncasecmp(line, length, sizeof length - 1) == 0)
+            seat->payload_bytes = strtoul(line + sizeof length - 1, NULL, 10);
+        else if (strncasecmp(line, coding, sizeof coding - 1) == 0)
+            seat->chunked = true;
+    } while (line[0]);
     pthread_mutex_lock(&seat->server->lock);
     seat->server->heads++;
     pthread_mutex_unlock(&seat->server->lock);
@@ -389,6 +419,9 @@ static bool take_step(struct seat *seat, const struct step *step)
         return read_bytes(seat, step->number);
     case STEP_CHUNKS:
         return receive_until(seat, "0\r\n\r\n");
+    case STEP_PAYLOAD:
+        return seat->chunked ? receive_until(seat, "0\r\n\r\n")
+                             : read_bytes(seat, seat->payload_bytes);
     case STEP_SIP:
         return sip(seat, step->number);
     case STEP_WAIT:

@@ -18,6 +18,7 @@
  *   head              reads one request head
  *   body N            reads N bytes
  *   chunks            reads a chunked body to its end
+ *   payload           reads the body that the last head announces, by its length or in chunks
  *   sip N             reads N bytes, 4 KiB each 200 us
  *   wait              for scripted_server_go, once each
  *   send "TEXT"
