@@ -207,6 +207,12 @@ np_assembly *np_assembly_create(np_ring *ring, int64_t run_id, int64_t process_i
                                 int64_t unix_minus_mono, np_detail detail);
 void np_assembly_free(np_assembly *assembly); /* NULL allowed */
 
+/* Unix ns of a CLOCK_MONOTONIC time; wraps for hostile values, as unsigned numbers may. */
+static inline int64_t np_assembly_unix(const np_assembly *assembly, uint64_t mono_ns)
+{
+    return (int64_t)(mono_ns + (uint64_t)assembly->unix_minus_mono);
+}
+
 /* Takes one event in. `texts` NULL: its texts are references into the ring. */
 void np_assembly_add(np_assembly *assembly, const np_event *event, uint64_t position,
                      const np_inline_texts *texts);
