@@ -30,8 +30,7 @@
          np_phase */
 #define NP_HOP_SLOTS                                                                               \
     65536u /* requests that ended lately whose row ids are remembered for later hops */
-#define NP_CLOCKS         16
-#define NP_SPILL_AFTER_NS (1000 * (uint64_t)1000000)
+#define NP_CLOCKS 16
 
 /* A text of an event: a reference into the ring while `own` is NULL. */
 typedef struct np_owned_text {
@@ -207,33 +206,38 @@ np_assembly *np_assembly_create(np_ring *ring, int64_t run_id, int64_t process_i
                                 int64_t unix_minus_mono, np_detail detail);
 void np_assembly_free(np_assembly *assembly); /* NULL allowed */
 
+static inline bool np_event_is_of_connection(const np_event *event)
+{
+    return event->type >= NP_EVENT_CONNECTION_OPEN && event->type <= NP_EVENT_CONNECTION_CLOSE;
+}
+
 /* Unix ns of a CLOCK_MONOTONIC time; wraps for hostile values, as unsigned numbers may. */
 static inline int64_t np_assembly_unix(const np_assembly *assembly, uint64_t mono_ns)
 {
     return (int64_t)(mono_ns + (uint64_t)assembly->unix_minus_mono);
 }
 
-/* Takes one event in. `texts` NULL: its texts are references into the ring. */
-void np_assembly_add(np_assembly *assembly, const np_event *event, uint64_t position,
-                     const np_inline_texts *texts);
-
 /* The text of a held one; "" where there is none. Valid as long as its event is not released. */
 const char *np_held_text(const np_assembly *assembly, np_held held, size_t *length);
+/* The text in a word of an event: a reference, or a copy of what came with it. */
+np_held np_held_take(const np_event *event, int word, const np_inline_texts *texts);
+void np_held_drop(np_held *held);
+/* Before the event goes, its text becomes our own. Words stay in the ring for ever. */
+void np_held_keep(const np_assembly *assembly, np_held *held);
+
+/* What is not finished holds the ring from `position` on. */
+void np_pin_put(np_assembly *assembly, np_pin *pin, uint64_t position, uint64_t time_ns);
+void np_pin_remove(np_pin *pin); /* nothing happens where it pins nothing */
 
 /* Up to where the tail may move when everything that is ready has been written: `read` or the
  * oldest pin. */
 uint64_t np_assembly_pin(const np_assembly *assembly, uint64_t read);
 
-/* Marks for spilling what pins a position before `limit`, or is older than NP_SPILL_AFTER_NS, and
- * packs its events up to `read`. */
-void np_assembly_spill(np_assembly *assembly, uint64_t now_ns, uint64_t limit, uint64_t read);
-
 /* Is there anything to write? */
 bool np_assembly_is_ready(const np_assembly *assembly);
 
-/* Ends what is unfinished: requests become interrupted at `end_ns`. */
-void np_assembly_interrupt(np_assembly *assembly, uint64_t end_ns, uint32_t flags);
-
+/* A span without a request is to be written (again) in this transaction. */
+void np_assembly_ready_orphan(np_assembly *assembly, np_seen_orphan *orphan);
 /* A connection is to be written (again) in this transaction. */
 void np_assembly_ready_connection(np_assembly *assembly, np_seen_connection *connection);
 /* What its causing request has spent on it so far is taken over. */
@@ -245,8 +249,16 @@ np_seen_connection *np_assembly_known_connection(np_assembly *assembly, uint32_t
 
 int64_t np_assembly_hop_row(const np_assembly *assembly, uint32_t number); /* 0: not known */
 void np_assembly_set_hop_row(np_assembly *assembly, uint32_t number, int64_t row_id);
+/* Later hops that are under way learn the row of their hop 0 before it is forgotten. */
+void np_assembly_resolve_hops(np_assembly *assembly);
+void np_assembly_forget_hop(np_assembly *assembly, const np_seen_request *request);
 
-void np_assembly_committed(np_assembly *assembly);   /* what was ready is stored */
-void np_assembly_rolled_back(np_assembly *assembly); /* … is not: it stays ready */
+/* Give back what nothing needs any more. A request is not in the map by then. */
+void np_assembly_free_connection(np_assembly *assembly, np_seen_connection *connection);
+void np_assembly_free_orphan(np_assembly *assembly, np_seen_orphan *orphan);
+void np_assembly_free_request(np_assembly *assembly, np_seen_request *request);
+/* One user less; NULL allowed. */
+void np_assembly_leave_connection(np_assembly *assembly, np_seen_connection *connection);
+void np_connection_drop_texts(np_seen_connection *connection);
 
 #endif

@@ -11,6 +11,8 @@
 #include "clock.h"
 #include "db.h"
 #include "fail.h"
+#include "fold.h"
+#include "settle.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -104,4 +104,14 @@ static inline void np_map_remove(np_map *map, uint32_t number)
     map->slots[hole] = (np_map_slot){0};
 }
 
+/* Steps through a map whose values are taken out one by one, `at` from 0: what is shifted back
+ * never lands before `at`, where all is empty. NULL: none is left. */
+static inline void *np_map_any(const np_map *map, uint32_t *at)
+{
+    for (; map->slots && *at <= map->mask; (*at)++)
+        if (map->slots[*at].number)
+            return map->slots[*at].value;
+    return NULL;
+}
+
 #endif

@@ -17,6 +17,7 @@
 #include "clock.h"
 #include "db.h"
 #include "fail.h"
+#include "fold.h"
 #include "run.h"
 #include "writer.h"
 

@@ -9,9 +9,11 @@
 #include "bench.h"
 #include "clock.h"
 #include "db.h"
+#include "fold.h"
 #include "folder.h"
 #include "producer.h"
 #include "run.h"
+#include "settle.h"
 #include "writer.h"
 
 #include <stdio.h>
