@@ -1,7 +1,7 @@
 /* Rows of `connection`; see connection_rows.h. Floor 2. */
 #include "connection_rows.h"
 
-#include "statement.h"
+#include "row_statement.h"
 #include "words.h"
 
 enum { INSERT, CHANGE, STATEMENTS };

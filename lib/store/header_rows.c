@@ -1,7 +1,7 @@
 /* Header fields, wire and TCP; see header_rows.h. Floor 2. */
 #include "header_rows.h"
 
-#include "statement.h"
+#include "row_statement.h"
 #include "words.h"
 
 enum { HEADER, WIRE, TCP, STATEMENTS };

@@ -3,8 +3,8 @@
 
 #include "db.h"
 #include "fail.h"
+#include "row_statement.h"
 #include "sources.h"
-#include "statement.h"
 #include "words.h"
 
 #include <string.h>

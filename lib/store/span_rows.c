@@ -2,7 +2,7 @@
 #include "span_rows.h"
 
 #include "fail.h"
-#include "statement.h"
+#include "row_statement.h"
 #include "words.h"
 
 #include <string.h>

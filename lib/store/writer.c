@@ -13,8 +13,8 @@
 #include "fail.h"
 #include "header_rows.h"
 #include "request_rows.h"
+#include "row_statement.h"
 #include "span_rows.h"
-#include "statement.h"
 
 #include <stdlib.h>
 

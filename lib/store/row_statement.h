@@ -5,8 +5,8 @@
  * A failed bind (no memory) leaves NULL, which the sums of `problems` would show in `request` and
  * NOT NULL refuses elsewhere; SQLite fails the step then as well. So binding returns nothing.
  */
-#ifndef NP_STORE_STATEMENT_H
-#define NP_STORE_STATEMENT_H
+#ifndef NP_STORE_ROW_STATEMENT_H
+#define NP_STORE_ROW_STATEMENT_H
 
 #include "assemble.h"
 

@@ -1,5 +1,5 @@
-/* Statements that write rows; see statement.h. Floor 2. */
-#include "statement.h"
+/* Statements that write rows; see row_statement.h. Floor 2. */
+#include "row_statement.h"
 
 #include "db.h"
 
