@@ -1,6 +1,7 @@
 /* netphase show: one request, as a waterfall or as JSON. */
 #include "verb_show.h"
 #include "call_view.h"
+#include "header_view.h"
 #include "json.h"
 #include "message.h"
 #include "open_trace.h"
@@ -165,26 +166,6 @@ static void spans_json(struct json *json, const np_request_detail *request)
     json_close(json, ']');
 }
 
-static void headers_json(struct json *json, const np_request_detail *request)
-{
-    static const char *const directions[] = {"request", "response", "informational",
-                                             "trailer", "to_proxy", "from_proxy"};
-    if (request->header_count == 0)
-        return;
-    json_open(json, "headers", '[', false);
-    for (size_t i = 0; i < request->header_count; i++) {
-        const np_header *header = &request->headers[i];
-        bool is_known = header->direction >= 0 &&
-                        header->direction < (int)(sizeof directions / sizeof directions[0]);
-        json_open(json, NULL, '{', true);
-        json_text(json, "direction", is_known ? directions[header->direction] : "unknown");
-        json_text(json, "name", header->name);
-        json_text(json, "value", header->value);
-        json_close(json, '}');
-    }
-    json_close(json, ']');
-}
-
 static void connection_json(struct json *json, const np_connection_info *connection)
 {
     if (!connection)
@@ -218,7 +199,7 @@ void show_json(const np_request_detail *request, const np_page *call, struct tex
     spans_json(&json, request);
     tcp_json(&json, request);
     connection_json(&json, request->connection);
-    headers_json(&json, request);
+    header_json(&json, request);
     wire_json(&json, request);
     json_close(&json, '}');
     json_end(&json);
@@ -254,6 +235,13 @@ static bool parse_id(const char *text, int64_t *out)
     return is_number(text) && errno == 0 && *out > 0;
 }
 
+static void draw_one(const np_request_detail *request, const struct look *look, struct text *out)
+{
+    waterfall_write(request, look, out);
+    header_write(request, look, out);
+    wire_write(request, look, out);
+}
+
 /* All hops of the call one after another; those of a long one are listed, and the one that was
  * asked for is drawn. */
 static np_status draw(np_store *store, const np_request_detail *asked, const np_page *hops,
@@ -263,8 +251,7 @@ static np_status draw(np_store *store, const np_request_detail *asked, const np_
     if (count > 1)
         call_write(hops, look, out);
     if (count < 2 || count > HOPS_DRAWN) {
-        waterfall_write(asked, look, out);
-        wire_write(asked, look, out);
+        draw_one(asked, look, out);
         return NP_OK;
     }
     for (size_t i = 0; i < count; i++) {
@@ -274,8 +261,7 @@ static np_status draw(np_store *store, const np_request_detail *asked, const np_
             return status;
         if (i > 0)
             text_char(out, '\n');
-        waterfall_write(hop, look, out);
-        wire_write(hop, look, out);
+        draw_one(hop, look, out);
         np_request_detail_free(hop);
     }
     return NP_OK;

@@ -4,6 +4,7 @@
  * then it is drawn.
  */
 #include "waterfall.h"
+#include "json.h"
 #include "memory.h"
 #include "output.h"
 #include "words.h"
@@ -22,8 +23,9 @@ enum {
     HEAD_LINES_MOST = 4 /* a URL or an error that is longer is cut */
 };
 
-#define LATE_LEAST_NS 1000000 /* less is not worth a line, unless it is a hundredth of the total   \
-                               */
+#define LATE_LEAST_NS                                                                              \
+    1000000 /* less is not worth a line, unless it is a hundredth of the total                     \
+             */
 
 struct segment {
     int64_t start_ns, end_ns;
@@ -36,7 +38,9 @@ struct line {
     int64_t duration_ns;   /* -1: a dash */
     struct segment *parts; /* parts[part_count], owned */
     size_t part_count;
-    bool is_open; /* no end was seen */
+    bool is_open;     /* no end was seen */
+    const char *name; /* of moments: what they are */
+    int64_t times;    /* how many they are; 0: it is no line of moments */
     struct text note;
 };
 
@@ -116,10 +120,58 @@ static bool is_root(const struct waterfall *w, const np_span *span)
     return true;
 }
 
+/* Moments of one kind, of which there may be dozens, share a line: waiting for the program, and the
+ * loop being busy. */
+static bool is_moment(const np_span *span)
+{
+    return strcmp(span->kind, "application") == 0 || strcmp(span->kind, "lateness") == 0;
+}
+
+/* Of many pauses the last span stands for the rest: it says how many they are, and how long they
+ * were. */
+static void add_moment(struct line *line, const np_span *span)
+{
+    int64_t held_ns = span->duration_ns;
+    int64_t times = 1;
+    struct json_member member;
+    for (const char *detail = span->detail; json_member_next(&detail, &member);) {
+        if (member.kind == 'n' && strcmp(member.key, "held_ns") == 0)
+            held_ns = strtoll(member.value, NULL, 10);
+        else if (member.kind == 'n' && strcmp(member.key, "pauses") == 0)
+            times = strtoll(member.value, NULL, 10);
+    }
+    line->times += times > 0 && times < INT32_MAX ? times : 1;
+    if (line->duration_ns >= 0 && held_ns > 0 && held_ns < INT64_MAX - line->duration_ns)
+        line->duration_ns += held_ns;
+    add_part(line, span->start_ns, span->duration_ns);
+}
+
+/* The line of the moment before, where this span is another one of the same. */
+static struct line *same_moment(struct waterfall *w, const np_span *span, int depth)
+{
+    struct line *line = w->count > 0 ? &w->lines[w->count - 1] : NULL;
+    return line && line->times > 0 && line->depth == depth && line->phase == span->phase &&
+                   is_moment(span) && span->duration_ns >= 0 &&
+                   strcmp(line->label, span->kind) == 0 && strcmp(line->name, span->name) == 0
+               ? line
+               : NULL;
+}
+
 static void add_span(struct waterfall *w, size_t index, const np_span *parent, int depth)
 {
     const np_span *span = &w->request->spans[index];
+    struct line *moment = same_moment(w, span, depth);
     w->is_taken[index] = true;
+    if (moment) {
+        add_moment(moment, span);
+        return;
+    }
+    if (is_moment(span) && span->duration_ns >= 0) {
+        moment = add_line(w, depth, span->phase, span->kind, 0);
+        moment->name = span->name;
+        add_moment(moment, span);
+        return;
+    }
     struct line *line = add_line(w, depth, span->phase, span->kind, span->duration_ns);
     line->is_open = span->duration_ns < 0;
     int64_t start_ns = span->start_ns;
@@ -219,11 +271,25 @@ static void add_gap(struct waterfall *w)
     words_phase(&line->note, w->request, NP_PHASE_GAP, w->look->ascii);
 }
 
+/* "body not taken, 62 times" */
+static void name_moments(struct waterfall *w)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        struct line *line = &w->lines[i];
+        if (line->times == 0)
+            continue;
+        text_outside(&line->note, line->name, w->look->ascii);
+        if (line->times > 1)
+            text_print(&line->note, ", %" PRId64 " times", line->times);
+    }
+}
+
 static void add_lines(struct waterfall *w)
 {
     for (int phase = 0; phase < NP_PHASE_GAP; phase++)
         add_phase(w, (np_phase)phase);
     add_gap(w);
+    name_moments(w);
 }
 
 /* -------------------------------------------------------------------------------------------------
@@ -332,14 +398,10 @@ static int put_phase_bar(const struct waterfall *w, const struct line *line, str
 }
 
 /* ├──────┤, as wide as the cells it touches; ├╌╌╌ where no end was seen. */
-static int put_span_bar(const struct waterfall *w, const struct line *line, struct text *out)
+static void put_span_part(const struct waterfall *w, const struct line *line, int cells,
+                          struct text *out)
 {
-    bool ascii = w->look->ascii;
-    int first = smaller(part_from(w, &line->parts[0]) / 8, w->bar_cells - 1);
-    int behind = smaller((part_to(w, &line->parts[0]) + 7) / 8, w->bar_cells);
-    int cells = larger(behind - first, 1);
-    text_repeat(out, " ", first);
-    look_begin(w->look, out, ROLE_PHASE + (int)line->phase);
+    const bool ascii = w->look->ascii;
     if (cells == 1 && !line->is_open) {
         text_puts(out, ascii ? "|" : "│");
     } else if (line->is_open) {
@@ -350,8 +412,26 @@ static int put_span_bar(const struct waterfall *w, const struct line *line, stru
         text_repeat(out, ascii ? "-" : "─", cells - 2);
         text_puts(out, ascii ? "|" : "┤");
     }
-    look_end(w->look, out, ROLE_PHASE + (int)line->phase);
-    return first + cells;
+}
+
+/* Parts that lie in cells that are drawn already are left out. Returns the cells used. */
+static int put_span_bar(const struct waterfall *w, const struct line *line, struct text *out)
+{
+    int used = 0;
+    for (size_t i = 0; i < line->part_count; i++) {
+        const int first =
+            larger(smaller(part_from(w, &line->parts[i]) / 8, w->bar_cells - 1), used);
+        const int behind = smaller((part_to(w, &line->parts[i]) + 7) / 8, w->bar_cells);
+        const int cells = larger(behind - first, i == 0 ? 1 : 0);
+        if (cells == 0)
+            continue;
+        text_repeat(out, " ", first - used);
+        look_begin(w->look, out, ROLE_PHASE + (int)line->phase);
+        put_span_part(w, line, cells, out);
+        look_end(w->look, out, ROLE_PHASE + (int)line->phase);
+        used = first + cells;
+    }
+    return used;
 }
 
 static void put_value(const struct waterfall *w, const struct line *line, struct text *out)

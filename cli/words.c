@@ -257,12 +257,31 @@ static bool says_nothing(const struct json_member *member)
            strcmp(member->value, "[]") == 0 || (member->kind == 's' && !member->value[0]);
 }
 
-static void put_detail(struct text *out, const char *detail, bool ascii)
+/* Is it said by the outcome ("refused": ECONNREFUSED), or of interest to programs alone? */
+static bool goes_without_saying(const struct json_member *member, const np_span *span)
+{
+    static const struct {
+        const char *word, *key, *value; /* of an outcome or a kind; NULL: any value */
+    } said[] = {
+        {"refused",   "errno",  "ECONNREFUSED"},
+        {"timeout",   "errno",  "ETIMEDOUT"   },
+        {"handshake", "last",   NULL          },
+        {"handshake", "source", NULL          },
+    };
+    for (size_t i = 0; i < sizeof said / sizeof said[0]; i++)
+        if (strcmp(member->key, said[i].key) == 0 &&
+            (strcmp(span->outcome, said[i].word) == 0 || strcmp(span->kind, said[i].word) == 0) &&
+            (!said[i].value || strcmp(member->value, said[i].value) == 0))
+            return true;
+    return false;
+}
+
+static void put_detail(struct text *out, const np_span *span, bool ascii)
 {
     bool is_first = true;
     struct json_member member;
-    while (json_member_next(&detail, &member)) {
-        if (says_nothing(&member))
+    for (const char *detail = span->detail; json_member_next(&detail, &member);) {
+        if (says_nothing(&member) || goes_without_saying(&member, span))
             continue;
         if (out->length > 0)
             text_puts(out, is_first ? ": " : ", ");
@@ -278,13 +297,14 @@ static bool is_usual(const struct json_member *member, const np_span *span)
     static const struct {
         const char *key, *value;
     } usual[] = {
-        {"source",    "dns"},
-        {"transport", "udp"},
-        {"attempt",   "1"  }
+        {"source",    "dns"      },
+        {"source",    "localhost"}, /* the name says it */
+        {"transport", "udp"      },
+        {"attempt",   "1"        }
     };
     for (size_t i = 0; i < sizeof usual / sizeof usual[0]; i++)
-        if (strcmp(member->key, usual[i].key) == 0)
-            return strcmp(member->value, usual[i].value) == 0;
+        if (strcmp(member->key, usual[i].key) == 0 && strcmp(member->value, usual[i].value) == 0)
+            return true;
     if (strcmp(member->key, "rcode") == 0)
         return strcasecmp(member->value, span->outcome) == 0 ||
                (strcmp(span->outcome, "nodata") == 0 && strcmp(member->value, "NOERROR") == 0);
@@ -310,7 +330,7 @@ static void put_answer(struct text *out, const np_span *span, bool ascii)
     struct text addresses = {0};
     struct json_member member;
     for (const char *detail = span->detail; json_member_next(&detail, &member);) {
-        if (says_nothing(&member) || is_usual(&member, span))
+        if (says_nothing(&member) || is_usual(&member, span) || goes_without_saying(&member, span))
             continue;
         if (strcmp(member.key, "server") == 0) {
             put_blank(out);
@@ -371,19 +391,45 @@ static void put_place(struct text *out, const char *detail)
         text_print(out, " (%lld of %lld)", index + 1, count);
 }
 
+/* "403 api.example:443": what the proxy answered goes first, it is what one looks for. false: it
+ * did not answer. */
+static bool put_connect_request(struct text *out, const np_span *span, bool ascii)
+{
+    static const char method[] = "CONNECT ";
+    const size_t length = sizeof method - 1;
+    struct json_member member;
+    for (const char *detail = span->detail; json_member_next(&detail, &member);) {
+        if (strcmp(member.key, "status") != 0)
+            continue;
+        text_outside(out, member.value, ascii);
+        text_char(out, ' ');
+        text_outside(out,
+                     strncmp(span->name, method, length) == 0 ? span->name + length : span->name,
+                     ascii);
+        return true;
+    }
+    return false;
+}
+
 void words_span(struct text *out, const np_span *span, const np_span *parent, bool ascii)
 {
+    const bool is_lookup = strcmp(span->kind, "lookup") == 0 || strcmp(span->kind, "query") == 0;
+    const bool failed = !is_lookup && strcmp(span->outcome, "failed") == 0;
+    if (strcmp(span->kind, "connect_request") == 0 && put_connect_request(out, span, ascii))
+        return;
+    if (failed)
+        text_puts(out, ascii ? "x " : "✗ ");
     put_name(out, span, parent, ascii);
-    if (strcmp(span->kind, "lookup") == 0 || strcmp(span->kind, "query") == 0) {
+    if (is_lookup) {
         put_answer(out, span, ascii);
         return;
     }
-    if (span->outcome[0] && strcmp(span->outcome, "ok") != 0) {
+    if (span->outcome[0] && !failed && strcmp(span->outcome, "ok") != 0) {
         put_blank(out);
         text_outside(out, span->outcome, ascii);
     }
     if (strcmp(span->kind, "proxy_try") == 0)
         put_place(out, span->detail);
     else
-        put_detail(out, span->detail, ascii);
+        put_detail(out, span, ascii);
 }

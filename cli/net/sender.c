@@ -134,8 +134,7 @@ static np_status set_manner(np_request *request, const struct sender_options *op
     if (!status && login->user)
         status = np_request_set_credentials(request, login->user, login->password, err);
     if (!status && options->compressed)
-        status = np_request_set_automatic_decompression(
-            request, NP_DECOMPRESS_GZIP | NP_DECOMPRESS_DEFLATE, err);
+        status = np_request_set_automatic_decompression(request, NP_DECOMPRESS_ANY, err);
     if (!status && options->close)
         status = np_request_set_keep_alive(request, false, err);
     return status ? status : set_body(request, options, err);

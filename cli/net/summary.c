@@ -81,6 +81,33 @@ static void add_urls(const struct call *call, const np_report *report, struct te
     free(lines);
 }
 
+/* NULL: no answer came, which is counted as failed. */
+static bool is_success(const char *status)
+{
+    return !status || status[0] == '2';
+}
+
+/* "statuses: 200 × 18, 404 × 2": where not all were what one hopes for. */
+static void add_statuses(const struct call *call, const np_report *statuses, struct text *out)
+{
+    const char *separator = "statuses: ";
+    bool all_good = true;
+    for (size_t i = 0; i < statuses->group_count; i++)
+        all_good = all_good && is_success(statuses->groups[i].by[0]);
+    for (size_t i = 0; !all_good && i < statuses->group_count; i++) {
+        const np_report_group *group = &statuses->groups[i];
+        if (!group->by[0])
+            continue;
+        text_puts(out, separator);
+        text_outside(out, group->by[0], call->out.ascii);
+        text_puts(out, call->out.ascii ? " x " : " × ");
+        text_thousands(out, group->requests);
+        separator = ", ";
+    }
+    if (!all_good)
+        text_char(out, '\n');
+}
+
 /* Why the last failed request failed: the first thing one asks. */
 static void add_last_failure(const struct call *call, np_store *store, int64_t run_id,
                              struct text *out)
@@ -92,7 +119,7 @@ static void add_last_failure(const struct call *call, np_store *store, int64_t r
     const np_page_query query = {
         .size = sizeof query, .backwards = true, .limit = 1, .run_id = run_id, .filter = filter};
     if (!np_store_page(store, &query, &page, NULL) && page->count > 0) {
-        text_print(out, "last failure: #%lld ", (long long)page->rows[0].id);
+        text_print(out, "last failure: #%lld: ", (long long)page->rows[0].id);
         text_outside(out, page->rows[0].error, call->out.ascii);
         text_puts(out, "\n");
     }
@@ -168,20 +195,26 @@ static np_status build(struct call *call, np_store *store, const char *path, int
 {
     np_report_options by_url = NP_REPORT_OPTIONS_INIT;
     np_report_options whole = NP_REPORT_OPTIONS_INIT;
+    np_report_options by_status = NP_REPORT_OPTIONS_INIT;
     np_report *urls = NULL;
     np_report *all = NULL;
+    np_report *statuses = NULL;
     np_store_info *info = NULL;
     by_url.by = "url";
-    by_url.run_id = whole.run_id = run_id;
+    by_url.run_id = whole.run_id = by_status.run_id = run_id;
     whole.by = "none";
+    by_status.by = "status";
 
     np_status status = np_report_create(store, &by_url, &urls, err);
     if (!status)
         status = np_report_create(store, &whole, &all, err);
     if (!status)
+        status = np_report_create(store, &by_status, &statuses, err);
+    if (!status)
         status = np_store_info_get(store, false, &info, err);
     if (!status) {
         add_urls(call, urls, out);
+        add_statuses(call, statuses, out);
         add_hops(all, counts, out);
         if (all->failed > 0)
             add_last_failure(call, store, run_id, out);
@@ -193,6 +226,7 @@ static np_status build(struct call *call, np_store *store, const char *path, int
         add_next(call, path, run_id, info->run_count, out);
     }
     np_store_info_free(info);
+    np_report_free(statuses);
     np_report_free(all);
     np_report_free(urls);
     return status;

@@ -112,7 +112,7 @@ static const struct verb_option option_table[] = {
     {.name = "chunked",     .type = OPTION_FLAG,
      .help = "send the body in chunks although its length is known", OPTION_FIELD(struct record_args, chunked)},
     {.name = "compressed",  .type = OPTION_FLAG,
-     .help = "ask for a compressed response", OPTION_FIELD(struct record_args, compressed)},
+     .help = "ask for a compressed response: gzip, deflate, and br and zstd where libcurl has them", OPTION_FIELD(struct record_args, compressed)},
     {.name = "user",        .letter = 'u', .type = OPTION_TEXT, .argument = "USER:PASSWORD",
      .help = "answer a Basic or Digest challenge; not stored", OPTION_FIELD(struct record_args, login)},
     {.name = "http1.0",     .type = OPTION_CHOICE, .value = 10,

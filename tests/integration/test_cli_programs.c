@@ -553,7 +553,7 @@ Test(programs, record_ends_with_the_verdict_of_report_and_commands_to_paste)
     struct outcome o = run("record -q -n 3 -o \"it's a trace.db\" http://127.0.0.1:1/");
     cr_expect_eq(o.status, 0, "%s", o.told);
     cr_expect_not_null(strstr(o.out, "3 requests, 3 failed"), "%s", o.out);
-    cr_expect_not_null(strstr(o.out, "last failure: #3 cannot connect to 127.0.0.1 port 1"), "%s",
+    cr_expect_not_null(strstr(o.out, "last failure: #3: cannot connect to 127.0.0.1 port 1"), "%s",
                        o.out);
     cr_expect_not_null(strstr(o.out, "netphase report 'it'\\''s a trace.db' · "), "%s", o.out);
     char *verdict = strstr(o.out, "Set-up took ");

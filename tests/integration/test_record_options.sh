@@ -12,6 +12,7 @@ start_nginx "$(sed "s/H2_PORT/$h2_port/" <<'CONF'
         location /small { dav_methods PUT; client_max_body_size 1k; }
         location /post { client_max_body_size 0; client_body_buffer_size 1m; proxy_pass http://127.0.0.1:$server_port/sink; }
         location = /sink { access_log off; client_max_body_size 0; return 200 "taken\n"; }
+        location = /early { client_max_body_size 0; gzip on; gzip_types text/plain; gzip_min_length 1; return 200 "an answer before the body was read\n"; }
         location /private { auth_basic "test"; auth_basic_user_file $document_root/../passwd; try_files /index.html =404; }
 CONF
 )"
@@ -184,7 +185,7 @@ contains "--http1.0" "$(seen)" "HTTP/1.0"
 record --http1.1 -o version.db "$base_http/post" || fail "--http1.1: $(cat err.txt)"
 contains "--http1.1" "$(seen)" "HTTP/1.1"
 record --compressed -o version.db "$base_http/post" || fail "--compressed: $(cat err.txt)"
-contains "--compressed" "$(seen)" "accept=gzip"
+contains "--compressed" "$(seen)" "accept=gzip, deflate"
 record -n 2 -H 'Connection: close' -o version.db "$base_http/post" || fail "Connection: close: $(cat err.txt)"
 equal "nothing is reused" "$(sql version.db 'SELECT sum(reused) FROM requests')" 0
 
@@ -195,13 +196,28 @@ record --http1.1 --cacert ca.pem -o h2.db "https://localhost:$h2_port/" || fail 
 equal "--http1.1 holds" "$(sql h2.db 'SELECT protocol FROM requests ORDER BY id DESC LIMIT 1')" http/1.1
 record --http2 -n 3 -c 3 -T piped --cacert ca.pem -o h2.db "https://localhost:$h2_port/put/by-h2" || fail "an upload over HTTP/2: $(cat err.txt)"
 cmp -s piped www/put/by-h2 || fail "what arrived over HTTP/2 is something else"
+# an answer of unknown length that is complete before the body is: the server takes no more of it, and that is no failure
+record -n 10 -T www/huge -H 'Accept-Encoding: gzip' --fail --cacert ca.pem -o early.db "https://localhost:$h2_port/early" || fail "an early answer over HTTP/2: $(cat out.txt err.txt)"
+equal "statuses of early answers" "$(sql early.db 'SELECT status, count(*), sum(failed), max(protocol) FROM requests GROUP BY 1')" "200|10|0|h2"
+holds "bodies that were not sent whole" "$(sql early.db 'SELECT max(sent_bytes) FROM requests') < 100 * 1024 * 1024"
+trace_is_sound early.db
 record --detail wire -H 'Authorization: Bearer geheim6' -d x=1 --cacert ca.pem -o h2.db "https://localhost:$h2_port/sink" || fail "the wire of HTTP/2: $(cat err.txt)"
 equal "secrets of HTTP/2" "$(cat h2.db h2.db-wal 2>/dev/null | grep -ac geheim6)" 0
 contains "show of HTTP/2" "$("$netphase" show h2.db)" "200  h2"
 contains "a request over HTTP/2 as text" "$("$netphase" show h2.db)" "POST /sink HTTP/"
 trace_is_sound h2.db
 
+# --- what is not as one hopes for is told at once
+record "$base_http/" "$base_http/missing" "$base_http/error" -n 2 -o statuses.db || fail "statuses: $(cat err.txt)"
+contains "the summary tells statuses" "$(cat out.txt)" "statuses: 200 × 2, 404 × 2, 500 × 2"
+record "$base_http/" -o statuses.db || fail "statuses: $(cat err.txt)"
+case "$(cat out.txt)" in *"statuses: "*) fail "statuses are told where all are well: $(cat out.txt)" ;; esac
+
 # --- words that make no request
+printf 'no certificate\n' >no.pem
+refuses "a file without certificates" 4 "no.pem has no certificate" --cacert no.pem "$base_https/"
+refuses "a proxy's file without certificates" 4 "no.pem has no certificate" --proxy-cacert no.pem "$base_https/"
+refuses "a missing file of certificates" 4 "cannot be read" --cacert missing.pem "$base_https/"
 mkdir folder
 refuses "-d and -T" 2 "--data and --upload exclude each other" -d a -T lines.txt "$base_http/"
 refuses "-T of a folder" 4 "folder cannot be read: Is a directory" -T folder "$base_http/"

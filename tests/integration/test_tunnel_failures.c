@@ -1,5 +1,6 @@
 /* Proxies that misbehave on purpose: every failure has a row, and a cause with a name. */
 #include "dns_server.h"
+#include "proxy_failures.h"
 #include "raw_server.h"
 #include "scripted_server.h"
 #include "trace_query.h"
@@ -10,106 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- proxies that fail --- */
-
-#define ORIGIN "https://origin.test:4443/"
-#define PLAIN  "http://origin.test:8080/"
-#define ASKED                                                                                      \
-    "head; send \"HTTP/1.1 407 No\\r\\nProxy-Authenticate: Basic "                                 \
-    "realm=\\\"x\\\"\\r\\nContent-Length: 0\\r\\n\\r\\n\""
-/* after the greeting and the request of SOCKS5 for origin.test */
-#define SOCKS(CODE)                                                                                \
-    "body 3; send \"\\x05\\x00\"; body 18; send \"\\x05" CODE "\\x00\\x01\\0\\0\\0\\0\\0\\0\"; "   \
-    "hang"
-
-struct failure {
-    const char *name;
-    np_proxy_kind kind;
-    bool user;
-    const char *url;
-    const char *script;
-    np_web_status web_status;
-    const char *words;
-    bool next; /* the next entry is tried */
-    int rounds;
-};
-
-static const struct failure failures[] = {
-    {"407 without credentials",          NP_PROXY_HTTP,    false, ORIGIN, ASKED "; hang",                                      NP_WEB_PROTOCOL_ERROR,
-     "answered 407 to CONNECT origin.test:4443: it asks for a user name",                                                                                                                                         false, 1},
-    {"407 for ever",                     NP_PROXY_HTTP,    true,  ORIGIN, ASKED "; again",                                     NP_WEB_PROTOCOL_ERROR,
-     "it does not take the user name and password",                                                                                                                                                               false, 2},
-    {"407 for ever, closing",            NP_PROXY_HTTP,    true,  ORIGIN,
-     "head; send \"HTTP/1.0 407 No\\r\\nProxy-Authenticate: Basic realm=x\\r\\n\\r\\n\"",                                      NP_WEB_PROTOCOL_ERROR,              "it does not take the user name and password", false, 3},
-    {"407 for ever, closing as it says", NP_PROXY_HTTP,    true,  ORIGIN,
-     "head; send \"HTTP/1.1 407 No\\r\\nProxy-Authenticate: Basic realm=x\\r\\nConnection: "
-     "close\\r\\n\\r\\n\"",                                                                                                    NP_WEB_PROTOCOL_ERROR,              "it does not take the user name and password", false, 2},
-    {"407 of an unknown kind",           NP_PROXY_HTTP,    true,  ORIGIN,
-     "head; send \"HTTP/1.1 407 No\\r\\nProxy-Authenticate: Riddle a=b\\r\\nContent-Length: "
-     "0\\r\\n\\r\\n\"; hang",                                                                                                  NP_WEB_PROTOCOL_ERROR,              "authentication that is not known",            false, 1},
-    {"403",                              NP_PROXY_HTTP,    false, ORIGIN,
-     "head; send \"HTTP/1.1 403 No\\r\\nContent-Length: 2\\r\\n\\r\\nno\"; hang",                                              NP_WEB_REQUEST_PROHIBITED_BY_PROXY,
-     "answered 403 to CONNECT origin.test:4443: it does not allow this destination",                                                                                                                              false, 1},
-    {"502",                              NP_PROXY_HTTP,    false, ORIGIN, "head; send \"HTTP/1.1 502 No\\r\\n\\r\\n\"",
-     NP_WEB_CONNECT_FAILURE,                                                                                                                                       "answered 502",                                false, 1},
-    {"504",                              NP_PROXY_HTTP,    false, ORIGIN, "head; send \"HTTP/1.1 504 No\\r\\n\\r\\n\"",
-     NP_WEB_CONNECT_FAILURE,                                                                                                                                       "did not answer it in time",                   false, 1},
-    {"500",                              NP_PROXY_HTTP,    false, ORIGIN, "head; send \"HTTP/1.1 500 No\\r\\n\\r\\n\"",
-     NP_WEB_CONNECT_FAILURE,                                                                                                                                       "answered 500",                                false, 1},
-    {"closed",                           NP_PROXY_HTTP,    false, ORIGIN, "head",                                              NP_WEB_CONNECTION_CLOSED,
-     "without an answer to CONNECT",                                                                                                                                                                              true,  1},
-    {"reset",                            NP_PROXY_HTTP,    false, ORIGIN, "head; reset",                                       NP_WEB_CONNECTION_CLOSED,
-     "without an answer to CONNECT",                                                                                                                                                                              true,  1},
-    {"broken off",                       NP_PROXY_HTTP,    false, ORIGIN, "head; send \"HTTP/1.1 200 OK\\r\\nVia: \"",
-     NP_WEB_SERVER_PROTOCOL_VIOLATION,                                                                                                                             "broke off",                                   false, 1},
-    {"garbage",                          NP_PROXY_HTTP,    false, ORIGIN, "head; send \"\\x16\\x03\\x01 what?\\r\\n\\r\\n\"",
-     NP_WEB_SERVER_PROTOCOL_VIOLATION,                                                                                                                             "not HTTP",                                    false, 1},
-    {"closed in the tunnel",             NP_PROXY_HTTP,    false, ORIGIN,
-     "head; send \"HTTP/1.1 200 OK\\r\\n\\r\\n\"; first",                                                                      NP_WEB_SECURE_CHANNEL_FAILURE,
-     "no TLS connection to origin.test",                                                                                                                                                                          false, 1},
-    {"no TLS",                           NP_PROXY_HTTPS,   false, ORIGIN, "first; send \"HTTP/1.1 400 No\\r\\n\\r\\n\"; hang",
-     NP_WEB_SECURE_CHANNEL_FAILURE,                                                                                                                                "no TLS connection to it",                     true,  0},
-    {"TLS closed",                       NP_PROXY_HTTPS,   false, ORIGIN, "first",                                             NP_WEB_SECURE_CHANNEL_FAILURE,
-     "no TLS connection to it",                                                                                                                                                                                   true,  0},
-    {"plain 407 without credentials",    NP_PROXY_HTTP,    false, PLAIN,  ASKED "; hang",                                      NP_WEB_SUCCESS,
-     NULL,                                                                                                                                                                                                        false, 0},
-    {"plain 407 for ever",               NP_PROXY_HTTP,    true,  PLAIN,  ASKED "; again",                                     NP_WEB_SUCCESS,                     NULL,                                          false,
-     0                                                                                                                                                                                                                    },
-    {"plain closed",                     NP_PROXY_HTTP,    false, PLAIN,  "head",                                              NP_WEB_CONNECTION_CLOSED,
-     "closed by the server",                                                                                                                                                                                      false, 0},
-    {"socks closed",                     NP_PROXY_SOCKS5H, false, PLAIN,  "body 3",                                            NP_WEB_CONNECTION_CLOSED,
-     "in the SOCKS dialogue",                                                                                                                                                                                     true,  0},
-    {"socks general failure",            NP_PROXY_SOCKS5H, false, PLAIN,  SOCKS("\\x01"),
-     NP_WEB_CONNECT_FAILURE,                                                                                                                                       "has failed",                                  true,  0},
-    {"socks not allowed",                NP_PROXY_SOCKS5H, false, PLAIN,  SOCKS("\\x02"),
-     NP_WEB_REQUEST_PROHIBITED_BY_PROXY,                                                                                                                           "does not allow",                              false, 0},
-    {"socks network unreachable",        NP_PROXY_SOCKS5H, false, PLAIN,  SOCKS("\\x03"),
-     NP_WEB_CONNECT_FAILURE,                                                                                                                                       "network unreachable",                         false, 0},
-    {"socks host unreachable",           NP_PROXY_SOCKS5H, false, PLAIN,  SOCKS("\\x04"),
-     NP_WEB_CONNECT_FAILURE,                                                                                                                                       "server unreachable",                          false, 0},
-    {"socks refused",                    NP_PROXY_SOCKS5H, false, PLAIN,  SOCKS("\\x05"),                                      NP_WEB_CONNECT_FAILURE,
-     "was refused by the server",                                                                                                                                                                                 false, 0},
-    {"socks ttl",                        NP_PROXY_SOCKS5H, false, PLAIN,  SOCKS("\\x06"),                                      NP_WEB_CONNECT_FAILURE,
-     "no answer from the server",                                                                                                                                                                                 false, 0},
-    {"socks command",                    NP_PROXY_SOCKS5H, false, PLAIN,  SOCKS("\\x07"),                                      NP_WEB_CONNECT_FAILURE,
-     "command CONNECT",                                                                                                                                                                                           false, 0},
-    {"socks address type",               NP_PROXY_SOCKS5H, false, PLAIN,  SOCKS("\\x08"),                                      NP_WEB_CONNECT_FAILURE,
-     "kind of address",                                                                                                                                                                                           false, 0},
-    {"socks unknown code",               NP_PROXY_SOCKS5H, false, PLAIN,  SOCKS("\\x42"),                                      NP_WEB_CONNECT_FAILURE,
-     "not known",                                                                                                                                                                                                 false, 0},
-    {"socks wants a password",           NP_PROXY_SOCKS5H, false, PLAIN,  "body 3; send \"\\x05\\xff\"; hang",
-     NP_WEB_PROTOCOL_ERROR,                                                                                                                                        "takes none of our ways",                      false, 0},
-    {"socks password refused",           NP_PROXY_SOCKS5H, true,  PLAIN,
-     "body 4; send \"\\x05\\x02\"; body 12; send \"\\x01\\x01\"; hang",                                                        NP_WEB_PROTOCOL_ERROR,
-     "does not take the user name",                                                                                                                                                                               false, 0},
-    {"socks garbage",                    NP_PROXY_SOCKS5H, false, PLAIN,  "body 3; send \"HT\"; hang",
-     NP_WEB_SERVER_PROTOCOL_VIOLATION,                                                                                                                             "SOCKS",                                       false, 0},
-    {"socks4 rejected",                  NP_PROXY_SOCKS4A, false, PLAIN,
-     "body 21; send \"\\0\\x5b\\0\\0\\0\\0\\0\\0\"; hang",                                                                     NP_WEB_CONNECT_FAILURE,
-     "rejected the request",                                                                                                                                                                                      true,  0},
-};
-
-static void run_failure(const struct failure *f)
+static void run_failure(const struct proxy_failure *f)
 {
     char why[200];
     struct scripted_server *server = scripted_server_start(f->script, why, sizeof why);
@@ -158,9 +60,9 @@ static void run_failure(const struct failure *f)
 Test(tunnel_failures, every_failure_of_a_proxy_has_its_cause)
 {
     const char *only = getenv("ONLY");
-    for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++)
-        if (!only || strstr(failures[i].name, only))
-            run_failure(&failures[i]);
+    for (size_t i = 0; i < sizeof proxy_failures / sizeof proxy_failures[0]; i++)
+        if (!only || strstr(proxy_failures[i].name, only))
+            run_failure(&proxy_failures[i]);
 }
 
 Test(tunnel_failures, a_proxy_that_says_nothing_is_given_up_when_the_time_is_over)

@@ -1,5 +1,6 @@
 /* The waterfall and the report as people see them. */
 #include "call_view.h"
+#include "header_view.h"
 #include "json.h"
 #include "report_view.h"
 #include "sample_request.h"
@@ -505,6 +506,143 @@ Test(cli_waterfall, lateness_is_told_where_it_matters)
     waterfall_write(&request, &look, &out);
     cr_expect_null(strstr(text_string(&out), "did not look"));
     text_done(&out);
+}
+
+/* ------------------------------------------------------------------------------------- header fields */
+
+static const np_header fields[] = {
+    {0, "Host",                "api.example"      },
+    {1, "Server",              "evil\033[2J"      },
+    {4, "Host",                "api.example:443"  },
+    {4, "Proxy-Authorization", "Basic *"          },
+    {5, ":status",             "407"              },
+    {9, "Unknown",             "a later direction"},
+};
+
+Test(cli_headers, are_drawn_a_block_a_side_in_the_order_in_which_they_went)
+{
+    np_request_detail request = *sample_reused();
+    struct look look = {.columns = 80, .ascii = true};
+    struct text out = {0};
+    header_write(&request, &look, &out);
+    cr_expect_str_eq(text_string(&out), "", "nothing was kept");
+    request.headers = fields;
+    request.header_count = sizeof fields / sizeof fields[0];
+    header_write(&request, &look, &out);
+    cr_expect_str_eq(text_string(&out),
+                     "\n-> to the proxy\n"
+                     "  Host: api.example:443\n"
+                     "  Proxy-Authorization: Basic *\n"
+                     "\n<- from the proxy\n"
+                     "  :status: 407\n"
+                     "\n-> request\n"
+                     "  Host: api.example\n"
+                     "\n<- response\n"
+                     "  Server: evil\\x1b[2J\n",
+                     "%s", text_string(&out));
+    text_done(&out);
+}
+
+Test(cli_headers, json_names_the_side_of_each)
+{
+    np_request_detail request = *sample_reused();
+    struct text out = {0};
+    struct json json = {.out = &out};
+    request.headers = fields;
+    request.header_count = sizeof fields / sizeof fields[0];
+    json_open(&json, NULL, '{', false);
+    header_json(&json, &request);
+    json_close(&json, '}');
+    cr_assert(json_valid(out.data, out.length), "%s", text_string(&out));
+    cr_expect_not_null(strstr(text_string(&out), "\"direction\": \"to_proxy\""));
+    cr_expect_not_null(strstr(text_string(&out), "\"direction\": \"unknown\""));
+    text_done(&out);
+}
+
+/* ------------------------------------------------------------------------------------- many spans */
+
+Test(cli_waterfall, moments_of_one_kind_share_a_line)
+{
+    static const np_span spans[] = {
+        {.id = 1,
+         .start_ns = 200000,
+         .duration_ns = 100000,
+         .phase = NP_PHASE_WAIT,
+         .kind = "application",
+         .name = "body not taken",
+         .outcome = "ok",
+         .detail = ""                                 },
+        {.id = 2,
+         .start_ns = 400000,
+         .duration_ns = 50000,
+         .phase = NP_PHASE_WAIT,
+         .kind = "application",
+         .name = "body not taken",
+         .outcome = "ok",
+         .detail = ""                                 },
+        {.id = 3,
+         .start_ns = 500000,
+         .duration_ns = 300000,
+         .phase = NP_PHASE_WAIT,
+         .kind = "application",
+         .name = "body not taken",
+         .outcome = "ok",
+         .detail = "{\"pauses\":10,\"held_ns\":40000}"},
+        {.id = 4,
+         .start_ns = 600000,
+         .duration_ns = 60000,
+         .phase = NP_PHASE_WAIT,
+         .kind = "lateness",
+         .name = "loop busy",
+         .outcome = "ok",
+         .detail = ""                                 },
+    };
+    np_request_detail request = *sample_reused();
+    request.spans = spans;
+    request.span_count = sizeof spans / sizeof spans[0];
+    const struct look look = {.columns = 80, .ascii = true};
+    struct text out = {0};
+    waterfall_write(&request, &look, &out);
+    cr_expect_not_null(strstr(text_string(&out), "  application       |--|  || |--------|       "
+                                                 "190.0   body not taken, 12 times\n"),
+                       "%s", text_string(&out));
+    cr_expect_not_null(strstr(text_string(&out), "  lateness                      |-|            "
+                                                 " 60.0   loop busy\n"),
+                       "%s", text_string(&out));
+    text_done(&out);
+}
+
+Test(cli_waterfall, what_a_proxy_answered_goes_first)
+{
+    np_span span = {.kind = "connect_request",
+                    .name = "CONNECT api.example:443",
+                    .outcome = "failed",
+                    .detail = "{\"status\":403}"};
+    assert_words(span, NULL, "403 api.example:443");
+    span.detail = "";
+    assert_words(span, NULL, "✗ CONNECT api.example:443");
+    span = (np_span){.kind = "proxy_try",
+                     .name = "http://px:3128",
+                     .outcome = "failed",
+                     .detail = "{\"index\":0,\"of\":2,\"error\":\"…\"}"};
+    assert_words(span, NULL, "✗ http://px:3128 (1 of 2)");
+    span = (np_span){.kind = "attempt",
+                     .name = "127.0.0.1:1",
+                     .outcome = "refused",
+                     .detail = "{\"errno\":\"ECONNREFUSED\"}"};
+    assert_words(span, NULL, "127.0.0.1:1 refused");
+    span.detail = "{\"errno\":\"EMFILE\"}";
+    assert_words(span, NULL, "127.0.0.1:1 refused: EMFILE");
+    span = (np_span){.kind = "handshake",
+                     .name = "api.example",
+                     .outcome = "ok",
+                     .detail = "{\"resumed\":true,\"last\":\"ours\",\"source\":\"callback\"}"};
+    assert_words(span, NULL, "api.example: resumed");
+    span = (np_span){.kind = "lookup",
+                     .name = "localhost",
+                     .outcome = "ok",
+                     .detail = "{\"source\":\"localhost\",\"addresses\":[\"::1\"]}"};
+    assert_words(span, NULL, "localhost → ::1");
 }
 
 Test(cli_report, json_is_valid_and_leaves_out_what_did_not_happen)

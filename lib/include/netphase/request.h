@@ -68,7 +68,8 @@ enum {
     NP_DECOMPRESS_GZIP = 1,
     NP_DECOMPRESS_DEFLATE = 2,
     NP_DECOMPRESS_BROTLI = 4, /* where libcurl was built with it */
-    NP_DECOMPRESS_ZSTD = 8    /* likewise */
+    NP_DECOMPRESS_ZSTD = 8,   /* likewise */
+    NP_DECOMPRESS_ANY = 16    /* by itself: all of them that this libcurl can do */
 };
 
 /* ------------------------------------------------------------------------------------------------ request */

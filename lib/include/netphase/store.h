@@ -203,7 +203,8 @@ typedef struct np_span {
 } np_span;
 
 typedef struct np_header {
-    int direction; /* 0 request, 1 response, 2 informational, 3 trailer */
+    int direction; /* 0 request, 1 response, 2 informational, 3 trailer; of CONNECT: 4 to the proxy,
+                      5 from it */
     const char *name, *value;
 } np_header;
 

@@ -104,8 +104,16 @@ static uint16_t local_port_of(int fd)
                                                : ((const struct sockaddr_in *)&address)->sin_port);
 }
 
-/* The connection stood and our loop had not looked: over TLS that is time of `tls`, which begins
-   when TCP stands; otherwise it lies behind `connect`, in nobody's phase. */
+/* The phase that begins when TCP stands; otherwise what comes then lies behind `connect`, in
+   nobody's phase. */
+static np_phase phase_behind_connect(const np_service_point *point)
+{
+    if (np_tunnel_has_phase(point))
+        return NP_PHASE_TUNNEL;
+    return point->tls ? NP_PHASE_TLS : NP_PHASE_CONNECT;
+}
+
+/* The connection stood and our loop had not looked. */
 static void trace_late_connect(const np_connection *connection, const np_dial_result *told)
 {
     np_producer *producer = connection->engine->producer;
@@ -114,7 +122,7 @@ static void trace_late_connect(const np_connection *connection, const np_dial_re
         return;
     const uint32_t span = np_emit_span_begin(
         producer, told->connected_ns, request, connection->number,
-        connection->point->tls ? NP_PHASE_TLS : NP_PHASE_CONNECT, NP_SPAN_LATENESS, 0, "loop busy");
+        phase_behind_connect(connection->point), NP_SPAN_LATENESS, 0, "loop busy");
     np_emit_span_end(producer, told->looked_ns, request, span, NP_SPAN_OK, NULL);
 }
 

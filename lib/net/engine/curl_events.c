@@ -252,24 +252,10 @@ static bool end_header(np_transfer *transfer)
     return !is_over(transfer);
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 static bool take_trailer(np_transfer *transfer, const char *line, size_t length)
 {
-    const char *colon = memchr(line, ':', length);
-    if (!colon)
-        return true;
-    const char *value = colon + 1;
-    while (value < line + length && is_blank(*value))
-        value++;
-    size_t value_length = (size_t)(line + length - value);
-    while (value_length > 0 && is_blank(value[value_length - 1]))
-        value_length--;
-    np_trace_field(transfer, np_engine_stamp(transfer->engine), NP_FIELD_TRAILER,
-                   &(np_header_line){line, value, (size_t)(colon - line), value_length});
+    np_trace_field_line(transfer, np_engine_stamp(transfer->engine), NP_FIELD_TRAILER, line,
+                        length);
     return true;
 }
 

@@ -2,6 +2,7 @@
 #include "look.h"
 
 #include "kernel_time.h"
+#include "tunnel.h"
 
 /* How far a stamp may lie behind the first of the segments it stands for, when the loop slept and
    was woken by that: others can be merged until the thread runs and asks. */
@@ -135,7 +136,7 @@ bool np_look_has_more(const np_connection *connection)
 static np_phase phase_of(const np_connection *connection, const np_transfer *transfer)
 {
     if (connection->state == NP_CONNECTION_HANDSHAKING)
-        return NP_PHASE_TLS;
+        return np_tunnel_is_asking(connection->tunnel) ? NP_PHASE_TUNNEL : NP_PHASE_TLS;
     return transfer->stage == NP_STAGE_RECEIVE ? NP_PHASE_RECEIVE : NP_PHASE_WAIT;
 }
 
@@ -144,7 +145,7 @@ static void tell_lateness(const np_connection *connection, np_transfer *transfer
     const np_look *look = &connection->look;
     np_producer *producer = connection->engine->producer;
     const np_phase phase = phase_of(connection, transfer);
-    if (phase != NP_PHASE_TLS)
+    if (connection->state != NP_CONNECTION_HANDSHAKING)
         transfer->late_ns += look->late_ns;
     if (transfer->late_count++ >= NP_LATE_SPANS)
         return;

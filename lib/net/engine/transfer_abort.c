@@ -68,11 +68,21 @@ void np_transfer_abort(np_transfer *transfer, const np_error *cause)
     transfer->abort_pending = true; /* the callback we are in answers with an error */
 }
 
+/* Is it the proxy that is waited for, and no name of the origin? */
+static bool waits_for_proxy(const np_transfer *transfer)
+{
+    const np_tunnel *tunnel = transfer->connection ? transfer->connection->tunnel : NULL;
+    return transfer->stage == NP_STAGE_SETUP && tunnel && !tunnel->lookup &&
+           tunnel->stage < NP_TUNNEL_STANDS;
+}
+
 void np_transfer_timed_out(np_transfer *transfer, const char *limit)
 {
     np_error cause;
     (void)np_fail_web(&cause, NP_WEB_TIMEOUT, NULL, 0, NULL, "%s while %s", limit,
                       np_transfer_activity(transfer));
+    if (waits_for_proxy(transfer))
+        (void)np_wrap(&cause, "proxy %s", transfer->connection->tunnel->proxy->text);
     np_transfer_abort(transfer, &cause);
 }
 

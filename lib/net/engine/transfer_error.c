@@ -43,7 +43,7 @@ static const struct code_meaning {
     {CURLE_HTTP2,                             NP_WEB_SERVER_PROTOCOL_VIOLATION,     "the answer breaks the rules of HTTP/2%.0s"},
     {CURLE_BAD_CONTENT_ENCODING,              NP_WEB_SERVER_PROTOCOL_VIOLATION,
      "the coding of the answer's body is broken or not known%.0s"                                                              },
-    {CURLE_HTTP2_STREAM,                      NP_WEB_PIPELINE_FAILURE,              "stream refused while %s"                  },
+    {CURLE_HTTP2_STREAM,                      NP_WEB_PIPELINE_FAILURE,              "stream reset by the server while %s"      },
     {(CURLcode)100 /* TOO_LARGE, from 8.6 */, NP_WEB_MESSAGE_LENGTH_LIMIT_EXCEEDED,
      "the header of the answer is too long%.0s"                                                                                },
     {CURLE_OPERATION_TIMEDOUT,                NP_WEB_TIMEOUT,                       "timed out while %s"                       },

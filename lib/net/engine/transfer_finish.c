@@ -17,6 +17,7 @@
 #include "transfer_error.h"
 #include "transfer_route.h"
 #include "transfer_trace.h"
+#include "tunnel.h"
 #include "tunnel_error.h"
 #include "upload.h"
 
@@ -262,8 +263,11 @@ void np_transfer_finish(np_transfer *transfer, CURLcode code)
                           "the rest of the response was too long to be waited for");
     else if (!failure.status) {
         bool proxy_fault = false;
-        if (!np_tunnel_explain(transfer, code, &failure, &proxy_fault))
+        if (!np_tunnel_explain(transfer, code, &failure, &proxy_fault)) {
             np_transfer_explain(transfer, code, &failure);
+            if (np_tunnel_is_forwarding(transfer->point)) /* it is the server we speak to */
+                (void)np_wrap(&failure, "proxy %s", transfer->point->proxy->text);
+        }
         if (proxy_fault && np_route_fail_over(transfer, &failure, now_ns))
             return;
     }

@@ -277,6 +277,27 @@ void np_trace_field(np_transfer *transfer, uint64_t now_ns, int direction,
     np_textbuf_done(&value);
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+void np_trace_field_line(np_transfer *transfer, uint64_t now_ns, int direction, const char *line,
+                         size_t length)
+{
+    const char *colon = memchr(line, ':', length);
+    const char *end = line + length;
+    if (!colon)
+        return;
+    const char *value = colon + 1;
+    while (value < end && is_blank(*value))
+        value++;
+    while (end > value && is_blank(end[-1]))
+        end--;
+    np_trace_field(transfer, now_ns, direction,
+                   &(np_header_line){line, value, (size_t)(colon - line), (size_t)(end - value)});
+}
+
 /* The fields that libcurl writes for a body. */
 static void trace_body_fields(np_transfer *transfer, uint64_t now_ns)
 {

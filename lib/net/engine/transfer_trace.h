@@ -31,10 +31,16 @@ enum {
     NP_FIELD_REQUEST = 0,
     NP_FIELD_RESPONSE = 1,
     NP_FIELD_INFORMATIONAL = 2,
-    NP_FIELD_TRAILER = 3
+    NP_FIELD_TRAILER = 3,
+    NP_FIELD_TO_PROXY = 4, /* of CONNECT, all its rounds */
+    NP_FIELD_FROM_PROXY = 5
 };
 void np_trace_field(np_transfer *transfer, uint64_t now_ns, int direction,
                     const np_header_line *line);
+/* The same of a line as it came, "Name: value" and its line end; one that is no field is left out.
+ */
+void np_trace_field_line(np_transfer *transfer, uint64_t now_ns, int direction, const char *line,
+                         size_t length);
 
 /* Gives the connection its number. `unlike` 0: there was no other one. */
 void np_trace_connection_open(np_connection *connection, const np_transfer *cause,

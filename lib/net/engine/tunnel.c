@@ -18,6 +18,7 @@
 #include "tunnel.h"
 
 #include "origin_lookup.h"
+#include "transfer_trace.h"
 #include "tunnel_auth.h"
 
 #include "textbuf.h"
@@ -25,6 +26,7 @@
 #include <ctype.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -64,6 +66,16 @@ bool np_tunnel_has_phase(const np_service_point *point)
 static bool is_socks(const np_proxy_entry *proxy)
 {
     return proxy->kind >= NP_PROXY_SOCKS4;
+}
+
+bool np_tunnel_is_forwarding(const np_service_point *point)
+{
+    return point->proxy && !point->tls && !is_socks(point->proxy);
+}
+
+bool np_tunnel_is_asking(const np_tunnel *tunnel)
+{
+    return tunnel && tunnel->stage > NP_TUNNEL_TCP && tunnel->stage < NP_TUNNEL_STANDS;
 }
 
 /* --- the try --- */
@@ -283,6 +295,39 @@ void np_tunnel_ready(np_tunnel *tunnel, uint64_t now_ns)
 
 /* --- CONNECT --- */
 
+/* A line between us and the proxy, where header fields are kept. */
+static void trace_line(const np_tunnel *tunnel, uint64_t now_ns, int direction, const char *line,
+                       size_t length)
+{
+    np_transfer *transfer = tunnel->connection->transfer;
+    if (transfer && transfer->number == tunnel->request)
+        np_trace_field_line(transfer, now_ns, direction, line, length);
+}
+
+/* A final answer begins: its status, written as HTTP/2 does, tells the rounds apart. */
+static void trace_status(const np_tunnel *tunnel, uint64_t now_ns)
+{
+    char line[24];
+    np_transfer *transfer = tunnel->connection->transfer;
+    const int length = snprintf(line, sizeof line, "%d", tunnel->status);
+    if (transfer && transfer->number == tunnel->request)
+        np_trace_field(transfer, now_ns, NP_FIELD_FROM_PROXY,
+                       &(np_header_line){":status", line, 7, (size_t)length});
+}
+
+/* The block of a CONNECT, behind its first line. */
+static void trace_block(const np_tunnel *tunnel, uint64_t now_ns, const char *data, size_t length)
+{
+    const char *end = data + length;
+    const char *line = data;
+    const char *line_end;
+    while ((line_end = memchr(line, '\n', (size_t)(end - line)))) {
+        if (line > data)
+            trace_line(tunnel, now_ns, NP_FIELD_TO_PROXY, line, (size_t)(line_end - line));
+        line = line_end + 1;
+    }
+}
+
 static void begin_round(np_tunnel *tunnel, const char *data, size_t length)
 {
     const char *line_end = memchr(data, '\r', length);
@@ -301,6 +346,7 @@ static void begin_round(np_tunnel *tunnel, const char *data, size_t length)
     tunnel->answered = tunnel->is_complete = false;
     tunnel->offered = 0;
     tunnel->round_span = begin_span(tunnel, now_ns, NP_PHASE_TUNNEL, NP_SPAN_CONNECT_REQUEST, name);
+    trace_block(tunnel, now_ns, data, length);
 }
 
 static void end_round(np_tunnel *tunnel)
@@ -336,11 +382,17 @@ static void take_line(np_tunnel *tunnel, const char *line, size_t length)
     static const char field[] = "proxy-authenticate:";
     const size_t field_length = sizeof field - 1;
     tunnel->answered = true;
-    if (length > 5 && memcmp(line, "HTTP/", 5) == 0)
+    if (length > 5 && memcmp(line, "HTTP/", 5) == 0) {
         tunnel->status = status_of(line, length);
-    else if (length == 0 || line[0] == '\r' || line[0] == '\n')
+        trace_status(tunnel, stamp(tunnel));
+        return;
+    }
+    if (length == 0 || line[0] == '\r' || line[0] == '\n') {
         end_round(tunnel);
-    else if (length > field_length && strncasecmp(line, field, field_length) == 0)
+        return;
+    }
+    trace_line(tunnel, stamp(tunnel), NP_FIELD_FROM_PROXY, line, length);
+    if (length > field_length && strncasecmp(line, field, field_length) == 0)
         tunnel->offered |= np_proxy_auth_offered(line + field_length, length - field_length);
 }
 

@@ -53,6 +53,11 @@ struct np_tunnel {
 /* Is there anything to be done with the proxy between connect and TLS to the origin? */
 bool np_tunnel_has_phase(const np_service_point *point);
 
+/* Does the proxy itself send the requests, and nothing goes through it? */
+bool np_tunnel_is_forwarding(const np_service_point *point);
+/* Is what the way waits for the proxy's to say? */
+bool np_tunnel_is_asking(const np_tunnel *tunnel);
+
 /* Begins the try: its span, its time limit, and the dial, which tells `dialed` with the connection.
  * false: no memory. */
 bool np_tunnel_open(np_connection *connection, const np_transfer *transfer, uint64_t now_ns,

@@ -12,6 +12,7 @@
 #include "fail.h"
 
 #include <openssl/x509_vfy.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *cause_of(const np_transfer *transfer, CURLcode code)
@@ -79,7 +80,7 @@ static void explain_answer(const np_transfer *transfer, CURLcode code, np_error 
     if (tunnel->status == 407 && tunnel->proxy->user)
         text = tunnel->offered ? "it does not take the user name and password"
                                : "it asks for a kind of authentication that is not known here";
-    (void)np_fail_web(err, meaning->web_status, "curl", (int)code, cause_of(transfer, code),
+    (void)np_fail_web(err, meaning->web_status, "curl", (int)code, NULL,
                       "proxy %s answered %d to CONNECT %s:%u: %s", tunnel->proxy->text,
                       tunnel->status, transfer->spec.host, (unsigned)transfer->spec.port, text);
 }
@@ -111,62 +112,76 @@ static void explain_connect(const np_transfer *transfer, CURLcode code, np_error
 
 /* --- SOCKS --- */
 
+static const char closed_in_socks[] = "closed the connection in the SOCKS dialogue";
+
 static const struct socks_meaning {
     CURLproxycode code;
+    int reply; /* its number in the protocol; 0: it is none, or any other */
     np_web_status web_status;
     bool proxy_fault;
     const char *text;
 } refusals[] = {
-    {CURLPX_CLOSED,                           NP_WEB_CONNECTION_CLOSED,           true,  "closed the connection in the SOCKS dialogue"},
-    {CURLPX_RECV_ADDRESS,                     NP_WEB_CONNECTION_CLOSED,           true,
-     "closed the connection in the SOCKS dialogue"                                                                                    },
-    {CURLPX_RECV_AUTH,                        NP_WEB_CONNECTION_CLOSED,           true,
-     "closed the connection in the SOCKS dialogue"                                                                                    },
-    {CURLPX_RECV_CONNECT,                     NP_WEB_CONNECTION_CLOSED,           true,
-     "closed the connection in the SOCKS dialogue"                                                                                    },
-    {CURLPX_RECV_REQACK,                      NP_WEB_CONNECTION_CLOSED,           true,
-     "closed the connection in the SOCKS dialogue"                                                                                    },
-    {CURLPX_SEND_AUTH,                        NP_WEB_CONNECTION_CLOSED,           true,
-     "closed the connection in the SOCKS dialogue"                                                                                    },
-    {CURLPX_SEND_CONNECT,                     NP_WEB_CONNECTION_CLOSED,           true,
-     "closed the connection in the SOCKS dialogue"                                                                                    },
-    {CURLPX_SEND_REQUEST,                     NP_WEB_CONNECTION_CLOSED,           true,
-     "closed the connection in the SOCKS dialogue"                                                                                    },
-    {CURLPX_NO_AUTH,                          NP_WEB_PROTOCOL_ERROR,              false,
+    {CURLPX_CLOSED,                           0,  NP_WEB_CONNECTION_CLOSED,           true,  closed_in_socks                          },
+    {CURLPX_RECV_ADDRESS,                     0,  NP_WEB_CONNECTION_CLOSED,           true,  closed_in_socks                          },
+    {CURLPX_RECV_AUTH,                        0,  NP_WEB_CONNECTION_CLOSED,           true,  closed_in_socks                          },
+    {CURLPX_RECV_CONNECT,                     0,  NP_WEB_CONNECTION_CLOSED,           true,  closed_in_socks                          },
+    {CURLPX_RECV_REQACK,                      0,  NP_WEB_CONNECTION_CLOSED,           true,  closed_in_socks                          },
+    {CURLPX_SEND_AUTH,                        0,  NP_WEB_CONNECTION_CLOSED,           true,  closed_in_socks                          },
+    {CURLPX_SEND_CONNECT,                     0,  NP_WEB_CONNECTION_CLOSED,           true,  closed_in_socks                          },
+    {CURLPX_SEND_REQUEST,                     0,  NP_WEB_CONNECTION_CLOSED,           true,  closed_in_socks                          },
+    {CURLPX_NO_AUTH,                          0,  NP_WEB_PROTOCOL_ERROR,              false,
      "takes none of our ways to log in: it asks for a user name and a password"                                                       },
-    {CURLPX_USER_REJECTED,                    NP_WEB_PROTOCOL_ERROR,              false,
+    {CURLPX_USER_REJECTED,                    0,  NP_WEB_PROTOCOL_ERROR,              false,
      "does not take the user name and password"                                                                                       },
-    {CURLPX_IDENTD,                           NP_WEB_PROTOCOL_ERROR,              false, "wants an identd here, and there is none"    },
-    {CURLPX_IDENTD_DIFFER,                    NP_WEB_PROTOCOL_ERROR,              false,
+    {CURLPX_IDENTD,                           92, NP_WEB_PROTOCOL_ERROR,              false, "wants an identd here, and there is none"},
+    {CURLPX_IDENTD_DIFFER,                    93, NP_WEB_PROTOCOL_ERROR,              false,
      "hears another user name from identd here"                                                                                       },
-    {CURLPX_REQUEST_FAILED,                   NP_WEB_CONNECT_FAILURE,             true,  "rejected the request, or failed"            },
-    {CURLPX_REPLY_GENERAL_SERVER_FAILURE,     NP_WEB_CONNECT_FAILURE,             true,
+    {CURLPX_REQUEST_FAILED,                   91, NP_WEB_CONNECT_FAILURE,             true,  "rejected the request, or failed"        },
+    {CURLPX_REPLY_GENERAL_SERVER_FAILURE,     1,  NP_WEB_CONNECT_FAILURE,             true,
      "has failed, it does not say of what"                                                                                            },
-    {CURLPX_REPLY_NOT_ALLOWED,                NP_WEB_REQUEST_PROHIBITED_BY_PROXY, false,
+    {CURLPX_REPLY_NOT_ALLOWED,                2,  NP_WEB_REQUEST_PROHIBITED_BY_PROXY, false,
      "does not allow this destination"                                                                                                },
-    {CURLPX_REPLY_NETWORK_UNREACHABLE,        NP_WEB_CONNECT_FAILURE,             false,
+    {CURLPX_REPLY_NETWORK_UNREACHABLE,        3,  NP_WEB_CONNECT_FAILURE,             false,
      "finds the server's network unreachable"                                                                                         },
-    {CURLPX_REPLY_HOST_UNREACHABLE,           NP_WEB_CONNECT_FAILURE,             false, "finds the server unreachable"               },
-    {CURLPX_REPLY_CONNECTION_REFUSED,         NP_WEB_CONNECT_FAILURE,             false, "was refused by the server"                  },
-    {CURLPX_REPLY_TTL_EXPIRED,                NP_WEB_CONNECT_FAILURE,             false,
+    {CURLPX_REPLY_HOST_UNREACHABLE,           4,  NP_WEB_CONNECT_FAILURE,             false,
+     "finds the server unreachable"                                                                                                   },
+    {CURLPX_REPLY_CONNECTION_REFUSED,         5,  NP_WEB_CONNECT_FAILURE,             false,
+     "was refused by the server"                                                                                                      },
+    {CURLPX_REPLY_TTL_EXPIRED,                6,  NP_WEB_CONNECT_FAILURE,             false,
      "got no answer from the server in time"                                                                                          },
-    {CURLPX_REPLY_COMMAND_NOT_SUPPORTED,      NP_WEB_CONNECT_FAILURE,             false,
+    {CURLPX_REPLY_COMMAND_NOT_SUPPORTED,      7,  NP_WEB_CONNECT_FAILURE,             false,
      "does not know the command CONNECT"                                                                                              },
-    {CURLPX_REPLY_ADDRESS_TYPE_NOT_SUPPORTED, NP_WEB_CONNECT_FAILURE,             false,
+    {CURLPX_REPLY_ADDRESS_TYPE_NOT_SUPPORTED, 8,  NP_WEB_CONNECT_FAILURE,             false,
      "does not know this kind of address"                                                                                             },
-    {CURLPX_LONG_HOSTNAME,                    NP_WEB_CONNECT_FAILURE,             false, "cannot be told so long a host name"         },
-    {CURLPX_LONG_USER,                        NP_WEB_PROTOCOL_ERROR,              false, "cannot be told so long a user name"         },
-    {CURLPX_LONG_PASSWD,                      NP_WEB_PROTOCOL_ERROR,              false, "cannot be told so long a password"          },
-    {CURLPX_BAD_VERSION,                      NP_WEB_SERVER_PROTOCOL_VIOLATION,   false,
+    {CURLPX_LONG_HOSTNAME,                    0,  NP_WEB_CONNECT_FAILURE,             false, "cannot be told so long a host name"     },
+    {CURLPX_LONG_USER,                        0,  NP_WEB_PROTOCOL_ERROR,              false, "cannot be told so long a user name"     },
+    {CURLPX_LONG_PASSWD,                      0,  NP_WEB_PROTOCOL_ERROR,              false, "cannot be told so long a password"      },
+    {CURLPX_BAD_VERSION,                      0,  NP_WEB_SERVER_PROTOCOL_VIOLATION,   false,
      "does not speak this version of SOCKS"                                                                                           },
-    {CURLPX_BAD_ADDRESS_TYPE,                 NP_WEB_SERVER_PROTOCOL_VIOLATION,   false,
+    {CURLPX_BAD_ADDRESS_TYPE,                 0,  NP_WEB_SERVER_PROTOCOL_VIOLATION,   false,
      "gave an answer that is not SOCKS"                                                                                               },
-    {CURLPX_UNKNOWN_MODE,                     NP_WEB_SERVER_PROTOCOL_VIOLATION,   false,
+    {CURLPX_UNKNOWN_MODE,                     0,  NP_WEB_SERVER_PROTOCOL_VIOLATION,   false,
      "gave an answer that is not SOCKS"                                                                                               },
-    {CURLPX_UNKNOWN_FAIL,                     NP_WEB_CONNECT_FAILURE,             false, "refused with a code that is not known"      },
-    {CURLPX_REPLY_UNASSIGNED,                 NP_WEB_CONNECT_FAILURE,             false,
+    {CURLPX_UNKNOWN_FAIL,                     0,  NP_WEB_CONNECT_FAILURE,             false,
+     "refused with a code that is not known"                                                                                          },
+    {CURLPX_REPLY_UNASSIGNED,                 0,  NP_WEB_CONNECT_FAILURE,             false,
      "refused with a code that is not known"                                                                                          },
 };
+
+static void explain_refusal(const np_transfer *transfer, CURLcode code,
+                            const struct socks_meaning *meaning, np_error *err)
+{
+    const char *cause = meaning->code == CURLPX_REPLY_UNASSIGNED ||
+                                meaning->code == CURLPX_UNKNOWN_FAIL /* its number is in there */
+                            ? cause_of(transfer, code)
+                            : NULL;
+    char reply[32] = "";
+    if (meaning->reply)
+        (void)snprintf(reply, sizeof reply, "SOCKS reply %d, ", meaning->reply);
+    (void)np_fail_web(err, meaning->web_status, "curl", (int)code, cause,
+                      "proxy %s %s (%sasked for %s:%u)", transfer->connection->tunnel->proxy->text,
+                      meaning->text, reply, transfer->spec.host, (unsigned)transfer->spec.port);
+}
 
 static void explain_socks(const np_transfer *transfer, CURLcode code, np_error *err,
                           bool *proxy_fault)
@@ -181,8 +196,7 @@ static void explain_socks(const np_transfer *transfer, CURLcode code, np_error *
         if ((long)meaning->code != reason)
             continue;
         *proxy_fault = meaning->proxy_fault;
-        (void)np_fail_web(err, meaning->web_status, "curl", (int)code, cause, "proxy %s %s",
-                          tunnel->proxy->text, meaning->text);
+        explain_refusal(transfer, code, meaning, err);
         return;
     }
     *proxy_fault = code != CURLE_PROXY;

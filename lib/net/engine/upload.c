@@ -376,6 +376,16 @@ void np_upload_reset(np_transfer *transfer)
     transfer->upload = (np_upload){.told_ready = upload->told_ready, .released = upload->released};
 }
 
+/* Over HTTP/2 the server has ended its stream without an error, the response with it, and takes no
+   more of the body (RFC 9113 section 8.1). libcurl finds out when it sends on, and has nothing else
+   to complain of: a stream that was reset with an error it tells in words. */
+static bool server_is_done(const np_transfer *transfer, CURLcode code)
+{
+    return code == CURLE_HTTP2_STREAM && transfer->protocol >= NP_PROTOCOL_H2 &&
+           !np_upload_is_out(transfer) && transfer->easy && !transfer->easy->error[0] &&
+           (transfer->expected_bytes < 0 || response_is_complete(transfer));
+}
+
 bool np_upload_forgives(const np_transfer *transfer, CURLcode code)
 {
     if (transfer->spec.body_form == NP_BODY_FORM_NONE || !transfer->header_done)
@@ -383,7 +393,8 @@ bool np_upload_forgives(const np_transfer *transfer, CURLcode code)
     if (transfer->status == EXPECTATION_FAILED &&
         (transfer->upload.second_round || transfer->no_socket))
         return true;
-    return code == CURLE_SEND_ERROR && response_is_complete(transfer);
+    return server_is_done(transfer, code) ||
+           (code == CURLE_SEND_ERROR && response_is_complete(transfer));
 }
 
 void np_upload_end(np_transfer *transfer, uint64_t now_ns)

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -143,15 +144,40 @@ static void free_engine(np_loop_task *task)
 
 /* --- making one --- */
 
+/* PEM, as OpenSSL reads it; what stands around the certificates does not matter. */
+static bool begins_certificate(const char *line)
+{
+    static const char *const words[] = {"-----BEGIN CERTIFICATE-----",
+                                        "-----BEGIN X509 CERTIFICATE-----",
+                                        "-----BEGIN TRUSTED CERTIFICATE-----"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strncmp(line, words[i], strlen(words[i])) == 0)
+            return true;
+    return false;
+}
+
+/* Without a certificate in it every request would fail, and each as late as in its handshake. */
 static np_status check_file(const char *path, np_error *err)
 {
+    char line[128];
     if (!path)
         return NP_OK;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    FILE *in = fopen(path, "re");
+    if (!in)
         return np_fail_os(err, NP_E_INPUT, errno, "the certificate file %s cannot be read", path);
-    close(fd);
-    return NP_OK;
+    bool found = false;
+    while (!found && fgets(line, sizeof line, in))
+        found = begins_certificate(line);
+    const int error_number = ferror(in) ? errno : 0;
+    (void)fclose(in);
+    if (error_number)
+        return np_fail_os(err, NP_E_INPUT, error_number, "the certificate file %s cannot be read",
+                          path);
+    return found ? NP_OK
+                 : np_fail(err, NP_E_INPUT,
+                           "%s has no certificate: expected one or more in PEM, each behind "
+                           "-----BEGIN CERTIFICATE-----",
+                           path);
 }
 
 static np_status check_options(const np_context_options *o, np_error *err)

@@ -112,6 +112,8 @@ np_status np_request_set_automatic_decompression(np_request *request, uint32_t f
     np_status status = np_settings_change_begin(request, err);
     if (status)
         return status;
+    if (flags == NP_DECOMPRESS_ANY)
+        flags = np_engine_decoders();
     status = np_decompression_check(flags, err);
     if (!status)
         request->follow.decompression = flags;
