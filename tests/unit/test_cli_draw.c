@@ -606,7 +606,7 @@ Test(cli_waterfall, moments_of_one_kind_share_a_line)
     cr_expect_not_null(strstr(text_string(&out), "  application       |--|  || |--------|       "
                                                  "190.0   body not taken, 12 times\n"),
                        "%s", text_string(&out));
-    cr_expect_not_null(strstr(text_string(&out), "  lateness                      |-|            "
+    cr_expect_not_null(strstr(text_string(&out), "  lateness                      |-|           "
                                                  " 60.0   loop busy\n"),
                        "%s", text_string(&out));
     text_done(&out);

@@ -602,7 +602,7 @@ Test(follow, sm_1_the_properties_are_checked_and_locked)
     cr_expect_null(strstr(err.text, "secret"), "%s", err.text);
     cr_expect_eq(np_request_set_credentials(r, "a", NULL, NULL), NP_OK);
     cr_expect_eq(np_request_set_credentials(r, NULL, NULL, NULL), NP_OK);
-    cr_expect_eq(np_request_set_automatic_decompression(r, 16, NULL), NP_E_ARGUMENT);
+    cr_expect_eq(np_request_set_automatic_decompression(r, 32, NULL), NP_E_ARGUMENT);
     cr_expect_eq(np_request_set_automatic_decompression(r, NP_DECOMPRESS_ZSTD, NULL), NP_E_ARGUMENT,
                  "this engine has none");
     cr_expect_eq(np_request_set_automatic_decompression(r, NP_DECOMPRESS_GZIP, NULL), NP_OK);

@@ -217,8 +217,8 @@ NP_API np_status np_request_set_pre_authenticate(np_request *request, bool pre_a
  * NP_DECOMPRESS_NONE at first. A response that was decompressed has no Content-Encoding and no
  * Content-Length field; the trace counts the bytes as they came.
  *
- * @param flags  a set of NP_DECOMPRESS_*; NP_E_ARGUMENT for another bit, or one that this libcurl
- * cannot do
+ * @param flags  a set of NP_DECOMPRESS_*, or NP_DECOMPRESS_ANY alone; NP_E_ARGUMENT for another
+ * bit, or one that this libcurl cannot do
  */
 NP_API np_status np_request_set_automatic_decompression(np_request *request, uint32_t flags,
                                                         np_error *err);
