@@ -284,6 +284,11 @@ void np_transfer_refuse(np_transfer *transfer, const np_error *why)
     (void)why;
 }
 
+void np_transfer_settle(np_transfer *transfer)
+{
+    (void)transfer; /* likewise */
+}
+
 void np_transfer_drain(np_transfer *t, uint64_t max_bytes, uint64_t deadline_ns)
 {
     check(np_loop_is_current(t->engine->loop), "np_transfer_drain off the loop");
@@ -558,6 +563,19 @@ bool fake_rewind(size_t index)
     struct report r = report_for(index);
     fake_on_loop(index, ask_to_rewind, &r);
     return r.taken;
+}
+
+static void say_continue(void *user)
+{
+    struct report *r = user;
+    if (r->transfer->handler->continued)
+        r->transfer->handler->continued(r->transfer, r->transfer->user);
+}
+
+void fake_continue(size_t index)
+{
+    struct report r = report_for(index);
+    fake_on_loop(index, say_continue, &r);
 }
 
 void fake_refuse_start(void)

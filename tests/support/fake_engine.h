@@ -61,6 +61,8 @@ void fake_ready(size_t index);
 /* Asks for up to `capacity` bytes of the request's body, as upload() answers. */
 ptrdiff_t fake_take(size_t index, void *out, size_t capacity);
 bool fake_rewind(size_t index);
+/* 100 Continue came. */
+void fake_continue(size_t index);
 /* Header, body and end in one turn of the loop. */
 void fake_answer(size_t index, int status, const char *body);
 /* The next np_transfer_start answers NULL. */

@@ -41,6 +41,22 @@ typedef struct np_async np_async;
  */
 typedef void (*np_async_fn)(np_async *async);
 
+/**
+ * Called for each 100 Continue that the server sends.
+ *
+ * @param request  borrowed for the call
+ * @param status   100
+ * @param user     as given with the function
+ *
+ * Runs on a pool thread, one call of a request at a time, beside the callbacks of its operations.
+ * Everything in this header may be called from inside. What it returns does not matter: nothing
+ * waits for it.
+ */
+typedef void (*np_continue_fn)(np_request *request, int status, void *user);
+
+/** No time: what np_request_date gives where none was set, and what clears it. */
+#define NP_TIME_NONE INT64_MIN
+
 typedef enum np_request_state {
     NP_REQUEST_CREATED = 0,
     NP_REQUEST_STREAM_PENDING = 1,
@@ -74,6 +90,13 @@ enum {
 
 /* ------------------------------------------------------------------------------------------------ request */
 
+/*
+ * Properties. Each np_request_set_X has an np_request_X, which returns what was set last, or the
+ * default; texts are borrowed until the next set of that property, or the release. They change
+ * before the start only (SM-1): afterwards a setter gives NP_E_INVALID_OPERATION, which is asked
+ * before its value is looked at. NP_E_ARGUMENT_NULL without a request. Any thread.
+ */
+
 /**
  * Makes a request.
  *
@@ -99,12 +122,13 @@ NP_API void np_request_release(np_request *request);
  * @return NP_E_INVALID_OPERATION after the start (SM-1), NP_E_ARGUMENT
  */
 NP_API np_status np_request_set_method(np_request *request, const char *method, np_error *err);
-/** Returns the method; borrowed until the next set or release. */
+/** Returns the method in its stored form. */
 NP_API const char *np_request_method(const np_request *request);
 
 /** Sets what the request may take over from earlier ones, NP_REUSE_ANY at first.
  * NP_E_INVALID_OPERATION after the start. */
 NP_API np_status np_request_set_reuse(np_request *request, np_reuse reuse, np_error *err);
+NP_API np_reuse np_request_reuse(const np_request *request);
 
 /**
  * Sets which proxies the request goes through instead of what its context says.
@@ -123,6 +147,7 @@ NP_API np_status np_request_set_proxy(np_request *request, const np_proxy *proxy
  * @return NP_E_INVALID_OPERATION after the start (SM-1), NP_E_ARGUMENT for another number
  */
 NP_API np_status np_request_set_protocol_version(np_request *request, int version, np_error *err);
+NP_API int np_request_protocol_version(const np_request *request);
 
 /**
  * Sets the group of connections that the request belongs to, the common one at first.
@@ -133,6 +158,8 @@ NP_API np_status np_request_set_protocol_version(np_request *request, int versio
  */
 NP_API np_status np_request_set_connection_group_name(np_request *request, const char *name,
                                                       np_error *err);
+/** NULL: the common group. */
+NP_API const char *np_request_connection_group_name(const np_request *request);
 
 /**
  * Sets the limit for the whole of an asynchronous operation, from begin until the body is read:
@@ -143,6 +170,7 @@ NP_API np_status np_request_set_connection_group_name(np_request *request, const
  */
 NP_API np_status np_request_set_async_timeout(np_request *request, int64_t timeout_ms,
                                               np_error *err);
+NP_API int64_t np_request_async_timeout(const np_request *request);
 
 /**
  * Sets the limit of the synchronous family, 100,000 ms at first.
@@ -151,6 +179,28 @@ NP_API np_status np_request_set_async_timeout(np_request *request, int64_t timeo
  * @return as np_request_set_async_timeout
  */
 NP_API np_status np_request_set_timeout(np_request *request, int64_t timeout_ms, np_error *err);
+NP_API int64_t np_request_timeout(const np_request *request);
+
+/**
+ * Sets how long the header of the response may be, 64 KiB at first, informational responses and
+ * trailers included: a longer one is Web/MESSAGE_LENGTH_LIMIT_EXCEEDED.
+ *
+ * @param kib  -1: no limit; 0: no response is taken
+ * @return NP_E_ARGUMENT_RANGE below -1
+ */
+NP_API np_status np_request_set_maximum_response_headers_length(np_request *request, int64_t kib,
+                                                                np_error *err);
+NP_API int64_t np_request_maximum_response_headers_length(const np_request *request);
+/**
+ * Sets how much of the body of an error response (GR-14) is handed out, 64 KiB at first: it ends
+ * there, as if it were no longer, and its connection is closed where more than 64 KiB are left.
+ *
+ * @param kib  -1: all of it; 0: nothing
+ * @return NP_E_ARGUMENT_RANGE below -1
+ */
+NP_API np_status np_request_set_maximum_error_response_length(np_request *request, int64_t kib,
+                                                              np_error *err);
+NP_API int64_t np_request_maximum_error_response_length(const np_request *request);
 
 /**
  * Sets a request header field, replacing one of the same name.
@@ -164,15 +214,69 @@ NP_API np_status np_request_set_timeout(np_request *request, int64_t timeout_ms,
  */
 NP_API np_status np_request_header_set(np_request *request, const char *name, const char *value,
                                        np_error *err);
-/** Sets Accept; NULL or "" clears it. Same rules and errors as np_request_header_set; so for the
- * next four. */
+/** Returns the value of a field that was set, whether by np_request_header_set or by a property,
+ * ignoring case; NULL: none. */
+NP_API const char *np_request_header(const np_request *request, const char *name);
+/** Sets Accept, NULL (not sent) at first; NULL and what is blank clear it. Same rules and errors as
+ * np_request_header_set; so for the next three. */
 NP_API np_status np_request_set_accept(np_request *request, const char *value, np_error *err);
+NP_API const char *np_request_accept(const np_request *request);
 NP_API np_status np_request_set_user_agent(np_request *request, const char *value, np_error *err);
+NP_API const char *np_request_user_agent(const np_request *request);
 NP_API np_status np_request_set_referer(np_request *request, const char *value, np_error *err);
+NP_API const char *np_request_referer(const np_request *request);
 NP_API np_status np_request_set_content_type(np_request *request, const char *value, np_error *err);
-/** Sets the Host header, `host[:port]` of the URL at first. NP_E_ARGUMENT for anything that is no
- * host. */
+NP_API const char *np_request_content_type(const np_request *request);
+/**
+ * Sets the words of Connection besides "keep-alive" and "close", which np_request_set_keep_alive
+ * writes; NULL at first.
+ *
+ * @param value  copied; NULL and what is blank clear it; one of those two words is NP_E_ARGUMENT
+ */
+NP_API np_status np_request_set_connection(np_request *request, const char *value, np_error *err);
+NP_API const char *np_request_connection(const np_request *request);
+/**
+ * Sets what Expect says besides "100-continue", which np_request_set_expect_continue writes; NULL
+ * at first.
+ *
+ * @param value  copied; NULL and what is blank clear it; that word is NP_E_ARGUMENT
+ */
+NP_API np_status np_request_set_expect(np_request *request, const char *value, np_error *err);
+NP_API const char *np_request_expect(const np_request *request);
+/**
+ * Sets Date, or If-Modified-Since; not sent at first.
+ *
+ * @param time_s  Unix seconds, 0 to the end of the year 9999; NP_TIME_NONE clears it
+ * @return NP_E_ARGUMENT_RANGE for another time
+ */
+NP_API np_status np_request_set_date(np_request *request, int64_t time_s, np_error *err);
+NP_API int64_t np_request_date(const np_request *request);
+NP_API np_status np_request_set_if_modified_since(np_request *request, int64_t time_s,
+                                                  np_error *err);
+NP_API int64_t np_request_if_modified_since(const np_request *request);
+/**
+ * Adds a range to Range: "unit=from-to", or ",from-to" behind those that are there.
+ *
+ * @param unit  a token, "bytes" mostly
+ * @param from  0 and more
+ * @param to    not less than `from`
+ * @return NP_E_ARGUMENT_RANGE for such numbers, NP_E_ARGUMENT for a unit that is no token,
+ * NP_E_INVALID_OPERATION where earlier ranges have another unit, NP_E_ARGUMENT_NULL
+ */
+NP_API np_status np_request_add_range(np_request *request, const char *unit, int64_t from,
+                                      int64_t to, np_error *err);
+/** The same with one number: from `from` to the end ("unit=100-"); below 0: that many last ones
+ * ("unit=-100"). */
+NP_API np_status np_request_add_range_from(np_request *request, const char *unit, int64_t from,
+                                           np_error *err);
+/**
+ * Sets the Host header, `host[:port]` of the URL at first; a redirect to another host or port drops
+ * it.
+ *
+ * @param value  copied; NP_E_ARGUMENT_NULL, NP_E_ARGUMENT for anything that is no host
+ */
 NP_API np_status np_request_set_host(np_request *request, const char *value, np_error *err);
+NP_API const char *np_request_host(const np_request *request);
 
 /**
  * Sets whether redirects are followed, true at first (RS-0 ... RS-3). Statuses 300, 301, 302, 303,
@@ -184,6 +288,7 @@ NP_API np_status np_request_set_host(np_request *request, const char *value, np_
  */
 NP_API np_status np_request_set_allow_auto_redirect(np_request *request, bool follow,
                                                     np_error *err);
+NP_API bool np_request_allow_auto_redirect(const np_request *request);
 /**
  * Sets how many redirects are followed, 50 at first; one more ends the request with
  * Web/PROTOCOL_ERROR and the redirect attached (RS-2).
@@ -192,8 +297,10 @@ NP_API np_status np_request_set_allow_auto_redirect(np_request *request, bool fo
  */
 NP_API np_status np_request_set_maximum_automatic_redirections(np_request *request, int64_t count,
                                                                np_error *err);
+NP_API int64_t np_request_maximum_automatic_redirections(const np_request *request);
 /** Sets whether a redirect may lead from https to http, false at first (RS-2). */
 NP_API np_status np_request_set_allow_downgrade(np_request *request, bool allow, np_error *err);
+NP_API bool np_request_allow_downgrade(const np_request *request);
 /**
  * Sets who asks, for servers that answer 401 with a Basic or Digest challenge (RS-4): the request
  * is sent again with the answer, as a hop of its own. They are used for the origin of the request's
@@ -205,6 +312,8 @@ NP_API np_status np_request_set_allow_downgrade(np_request *request, bool allow,
  */
 NP_API np_status np_request_set_credentials(np_request *request, const char *user,
                                             const char *password, np_error *err);
+/** Returns the user name; NULL: no credentials. There is no way to get the password back. */
+NP_API const char *np_request_credentials_user(const np_request *request);
 /**
  * Sets whether the context remembers an answered challenge, false at first: then later requests of
  * the same user below the same folder of the same origin send their answer up front. The first one
@@ -212,6 +321,7 @@ NP_API np_status np_request_set_credentials(np_request *request, const char *use
  */
 NP_API np_status np_request_set_pre_authenticate(np_request *request, bool pre_authenticate,
                                                  np_error *err);
+NP_API bool np_request_pre_authenticate(const np_request *request);
 /**
  * Sets which compressed bodies are asked for (Accept-Encoding) and handed out decompressed,
  * NP_DECOMPRESS_NONE at first. A response that was decompressed has no Content-Encoding and no
@@ -222,6 +332,10 @@ NP_API np_status np_request_set_pre_authenticate(np_request *request, bool pre_a
  */
 NP_API np_status np_request_set_automatic_decompression(np_request *request, uint32_t flags,
                                                         np_error *err);
+NP_API uint32_t np_request_automatic_decompression(const np_request *request);
+/** Returns the URL that the request was made with, without its fragment; it never changes. Borrowed
+ * until release. */
+NP_API const char *np_request_uri(const np_request *request);
 /**
  * Returns the URL of the hop under way, at the end that of the response; at first the one the
  * request was made with. Borrowed until release.
@@ -238,6 +352,8 @@ NP_API const char *np_request_address(const np_request *request);
  * @return NP_E_INVALID_OPERATION after the start (SM-1), NP_E_ARGUMENT_RANGE; it cannot be unset
  */
 NP_API np_status np_request_set_content_length(np_request *request, int64_t length, np_error *err);
+/** -1: not set. */
+NP_API int64_t np_request_content_length(const np_request *request);
 
 /**
  * Sets whether the body is sent in chunks, false at first: each write of up to 65,532 bytes is one
@@ -247,6 +363,20 @@ NP_API np_status np_request_set_content_length(np_request *request, int64_t leng
  * @return NP_E_INVALID_OPERATION after the start (SM-1); so for the next three
  */
 NP_API np_status np_request_set_send_chunked(np_request *request, bool value, np_error *err);
+NP_API bool np_request_send_chunked(const np_request *request);
+
+/**
+ * Sets the transfer codings that the body has besides chunked ("gzip"), NULL at first: the field
+ * Transfer-Encoding lists them before chunked. What is written has to be coded so already. HTTP/2
+ * has no such field.
+ *
+ * @param value  copied; words with commas between them; NULL and what is blank clear it
+ * @return NP_E_ARGUMENT for "chunked" and for what is no list of words; then NP_E_INVALID_OPERATION
+ * where the body is not sent chunked
+ */
+NP_API np_status np_request_set_transfer_encoding(np_request *request, const char *value,
+                                                  np_error *err);
+NP_API const char *np_request_transfer_encoding(const np_request *request);
 
 /**
  * Sets whether a copy of the body is kept until the final response is there, true at first.
@@ -258,10 +388,20 @@ NP_API np_status np_request_set_send_chunked(np_request *request, bool value, np
  */
 NP_API np_status np_request_set_allow_write_stream_buffering(np_request *request, bool value,
                                                              np_error *err);
+NP_API bool np_request_allow_write_stream_buffering(const np_request *request);
+
+/**
+ * Sets whether the response is complete only when all of its body is there, false at first. The
+ * body is held in memory then, however long it is; one that breaks off fails the operation.
+ */
+NP_API np_status np_request_set_allow_read_stream_buffering(np_request *request, bool value,
+                                                            np_error *err);
+NP_API bool np_request_allow_read_stream_buffering(const np_request *request);
 
 /** Sets whether the connection may be used again, true at first; false sends `Connection: close`.
  */
 NP_API np_status np_request_set_keep_alive(np_request *request, bool value, np_error *err);
+NP_API bool np_request_keep_alive(const np_request *request);
 
 /**
  * Sets whether `Expect: 100-continue` is sent with a body that is not empty, true at first; by
@@ -270,6 +410,11 @@ NP_API np_status np_request_set_keep_alive(np_request *request, bool value, np_e
  * sent.
  */
 NP_API np_status np_request_set_expect_continue(np_request *request, bool value, np_error *err);
+NP_API bool np_request_expect_continue(const np_request *request);
+
+/** Sets who is told of each 100 Continue; NULL at first: nobody. `user` is handed to it. */
+NP_API np_status np_request_set_continue_callback(np_request *request, np_continue_fn fn,
+                                                  void *user, np_error *err);
 
 /**
  * Sets how long a body is held back for 100 Continue, 350 ms at first.
@@ -279,6 +424,7 @@ NP_API np_status np_request_set_expect_continue(np_request *request, bool value,
  */
 NP_API np_status np_request_set_continue_timeout(np_request *request, int64_t timeout_ms,
                                                  np_error *err);
+NP_API int64_t np_request_continue_timeout(const np_request *request);
 
 /**
  * Sets the limit of one np_stream_read or np_stream_write, 300,000 ms at first.
@@ -288,6 +434,7 @@ NP_API np_status np_request_set_continue_timeout(np_request *request, int64_t ti
  */
 NP_API np_status np_request_set_read_write_timeout(np_request *request, int64_t timeout_ms,
                                                    np_error *err);
+NP_API int64_t np_request_read_write_timeout(const np_request *request);
 
 /**
  * Starts a request that has a body; returns at once (ER-1).
@@ -297,7 +444,8 @@ NP_API np_status np_request_set_read_write_timeout(np_request *request, int64_t 
  * @param out    [out] owned: release with np_async_release
  * @return NP_E_WEB with REQUEST_CANCELED after abort (BS-1) or the stored failure (BS-6);
  * NP_E_PROTOCOL_VIOLATION for GET, HEAD and CONNECT (BS-2), for chunked without buffering to
- * HTTP/1.0 (BS-3), without a length, chunked or buffering (BS-4); NP_E_INVALID_OPERATION when the
+ * HTTP/1.0 (BS-3), without a length, chunked or buffering (BS-4); NP_E_INVALID_OPERATION where a
+ * transfer encoding was set and chunked was not (BS-5), when the
  * stream is pending or was obtained (BS-7, BS-8), the request was submitted without one (BS-9), or
  * the synchronous family was used (BS-10). A refused call changes nothing (ER-2)
  *

@@ -32,8 +32,7 @@
 static bool count_line(np_transfer *transfer, size_t length)
 {
     transfer->header_bytes += length;
-    transfer->header_too_long =
-        transfer->header_bytes > transfer->engine->options.header_limit_bytes;
+    transfer->header_too_long = transfer->header_bytes > np_transfer_header_limit(transfer);
     return !transfer->header_too_long;
 }
 

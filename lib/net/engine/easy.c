@@ -210,6 +210,24 @@ static bool is_default_accept(const np_header_line *line)
            memcmp(line->value, "*/*", 3) == 0;
 }
 
+/* What the request expects, and 100-continue where the upload wants it; each may be NULL or "". */
+static size_t put_expect(char *out, const char *own, const char *upload)
+{
+    static const char name[] = "Expect: ";
+    const char *const parts[] = {name, own ? own : "", own && upload && *upload ? ", " : "",
+                                 upload ? upload : ""};
+    size_t length = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        const size_t n = strlen(parts[i]);
+        if (out)
+            memcpy(out + length, parts[i], n);
+        length += n;
+    }
+    if (out)
+        out[length] = 0;
+    return length + 1;
+}
+
 /* Goes through the fields that a request hands to libcurl: its own, Host, and "Accept:" where
    libcurl would add one that nobody asked for.
    out NULL: only counts. Returns the bytes of all texts with their NULs. */
@@ -226,9 +244,8 @@ static size_t put_fields(char *out, const np_transfer_spec *spec, size_t *count)
         ++*count;
     }
     const char *expect = np_upload_expect(spec);
-    if (expect && *expect) {
-        const np_header_line line = {"Expect", expect, 6, strlen(expect)};
-        length += put_field(out ? out + length : NULL, &line);
+    if (spec->expect || (expect && *expect)) {
+        length += put_expect(out ? out + length : NULL, spec->expect, expect);
         ++*count;
     } else if (expect) {
         length += put_removal(out ? out + length : NULL, "Expect:");

@@ -303,6 +303,7 @@ struct np_transfer {
     bool answered; /* a response byte has come, of a 1xx too */
     bool decoding; /* body() gets what libcurl makes of the body */
     bool header_done, paused, draining, drained_over, header_too_long;
+    bool drain_expired, settled; /* np_transfer_settle */
     bool abort_pending, ended;
     bool left_connect;       /* NP_FLAG_CONNECT_LEFT */
     bool dns_cached;         /* NP_FLAG_DNS_CACHED: its own lookup was answered from the cache */
@@ -351,6 +352,12 @@ static inline uint64_t np_engine_stamp(const np_engine *engine)
 }
 
 /* The queue of this service point is to be looked at before the loop sleeps. */
+static inline uint64_t np_transfer_header_limit(const np_transfer *transfer)
+{
+    return transfer->spec.header_limit_bytes ? transfer->spec.header_limit_bytes
+                                             : transfer->engine->options.header_limit_bytes;
+}
+
 static inline void np_service_point_changed(np_service_point *point)
 {
     if (!np_link_used(&point->changed))

@@ -87,7 +87,10 @@ typedef struct np_transfer_spec {
     np_proxy_list *proxy_list; /* the way is known: these, and nobody is asked; NULL: it is not */
     bool decode; /* the body is handed out without its Content-Encoding; Accept-Encoding is among
                     the fields */
-    bool close_after; /* the connection is not kept */
+    bool close_after;   /* the connection is not kept */
+    const char *expect; /* of Expect, besides 100-continue; NULL: nothing */
+    uint64_t
+        header_limit_bytes; /* of the response's header and all that is no body; 0: the engine's */
 } np_transfer_spec;
 
 /* upload() has nothing to give now: it is called again after np_transfer_resume_upload. */
@@ -142,6 +145,9 @@ void np_transfer_release_body(np_transfer *transfer, int64_t length);
    borrowed until `done` was called, the trace calls the hop failed, although the response is whole.
  */
 void np_transfer_refuse(np_transfer *transfer, const np_error *why);
+/* The answer has served its purpose with its header: a rest of its body that is too long or too late
+   to be drained costs the connection, and the trace calls the hop ok. */
+void np_transfer_settle(np_transfer *transfer);
 
 uint32_t np_transfer_number(
     const np_transfer *transfer); /* the request number in the trace; a new one when RS-5 sends it

@@ -17,6 +17,7 @@
 #include "transfer_trace.h"
 #include "tunnel.h"
 #include "upload.h"
+#include "upload_facts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +97,15 @@ static void trace_slow(const np_transfer *transfer, const np_error *failure, uin
                                   transfer->receive_begin_ns, now_ns);
 }
 
+/* Did it end because nobody waited for the rest of its answer, and was what is wanted of it there:
+ * all of the answer, or its header where nobody asks for more? */
+static bool has_served(const np_transfer *transfer)
+{
+    const bool was_drained = transfer->drained_over || transfer->drain_expired;
+    return transfer->header_done && was_drained &&
+           (transfer->settled || np_upload_answer_is_whole(transfer));
+}
+
 void np_transfer_trace_end(np_transfer *transfer, const np_error *failure, uint64_t now_ns)
 {
     np_producer *producer = transfer->engine->producer;
@@ -122,7 +132,7 @@ void np_transfer_trace_end(np_transfer *transfer, const np_error *failure, uint6
         np_emit_phase_stamp(producer, NP_EVENT_PHASE_END, last, transfer->number, NP_PHASE_RECEIVE);
         transfer->end_ns = last.ns ? last.ns : now_ns;
     }
-    const np_error *told = failure ? failure : transfer->refusal;
+    const np_error *told = failure && !has_served(transfer) ? failure : transfer->refusal;
     np_trace_request_end(transfer, failure ? now_ns : transfer->end_ns, outcome_of(told), told);
 }
 

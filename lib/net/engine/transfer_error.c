@@ -112,8 +112,8 @@ static bool explain_header(const np_transfer *transfer, CURLcode code, np_error 
     const bool is_too_long = in_header && code == CURLE_OUT_OF_MEMORY;
     if (transfer->header_too_long)
         (void)np_fail_web(err, NP_WEB_MESSAGE_LENGTH_LIMIT_EXCEEDED, "curl", code, NULL,
-                          "the header of the answer is longer than %u bytes",
-                          transfer->engine->options.header_limit_bytes);
+                          "the header of the answer is longer than %llu bytes",
+                          (unsigned long long)np_transfer_header_limit(transfer));
     else if (is_too_long)
         (void)np_fail_web(err, NP_WEB_MESSAGE_LENGTH_LIMIT_EXCEEDED, "curl", code, NULL,
                           "a line of the answer's header is too long");

@@ -33,10 +33,12 @@ static void on_deadline(uint64_t now_ns, void *user)
 static void on_drain_deadline(uint64_t now_ns, void *user)
 {
     (void)now_ns;
+    np_transfer *transfer = user;
     np_error cause;
     (void)np_fail_web(&cause, NP_WEB_REQUEST_CANCELED, NULL, 0, NULL,
                       "the rest of the response did not come in time");
-    np_transfer_abort(user, &cause);
+    transfer->drain_expired = true;
+    np_transfer_abort(transfer, &cause);
 }
 
 np_transfer *np_transfer_start(np_engine *engine, const np_transfer_spec *spec,
@@ -151,6 +153,11 @@ void np_transfer_drain(np_transfer *transfer, uint64_t max_bytes, uint64_t deadl
         transfer->drain_timer =
             np_loop_timer_start(transfer->engine->loop, deadline_ns, on_drain_deadline, transfer);
     np_transfer_resume(transfer);
+}
+
+void np_transfer_settle(np_transfer *transfer)
+{
+    transfer->settled = true;
 }
 
 void np_transfer_refuse(np_transfer *transfer, const np_error *why)

@@ -300,12 +300,6 @@ void np_upload_wrote(np_transfer *transfer, curl_infotype type, size_t length)
 
 /* --- a response that does not wait for the end of the body --- */
 
-static bool response_is_complete(const np_transfer *transfer)
-{
-    return transfer->header_done && transfer->expected_bytes >= 0 &&
-           transfer->received_bytes >= (uint64_t)transfer->expected_bytes;
-}
-
 static bool is_stopped(const np_transfer *transfer)
 {
     return !np_upload_is_out(transfer) && transfer->status >= FIRST_STOPPING_STATUS;
@@ -334,7 +328,7 @@ void np_upload_received(np_transfer *transfer)
     if (np_upload_is_out(transfer) || transfer->protocol < NP_PROTOCOL_H2)
         return;
     upload->active_ns = np_loop_now(transfer->engine->loop);
-    if (response_is_complete(transfer))
+    if (np_upload_answer_is_whole(transfer))
         np_turn_end_go_on(transfer, NP_GO_COMPLETE);
 }
 
@@ -383,7 +377,7 @@ static bool server_is_done(const np_transfer *transfer, CURLcode code)
 {
     return code == CURLE_HTTP2_STREAM && transfer->protocol >= NP_PROTOCOL_H2 &&
            !np_upload_is_out(transfer) && transfer->easy && !transfer->easy->error[0] &&
-           (transfer->expected_bytes < 0 || response_is_complete(transfer));
+           (transfer->expected_bytes < 0 || np_upload_answer_is_whole(transfer));
 }
 
 bool np_upload_forgives(const np_transfer *transfer, CURLcode code)
@@ -394,7 +388,7 @@ bool np_upload_forgives(const np_transfer *transfer, CURLcode code)
         (transfer->upload.second_round || transfer->no_socket))
         return true;
     return server_is_done(transfer, code) ||
-           (code == CURLE_SEND_ERROR && response_is_complete(transfer));
+           (code == CURLE_SEND_ERROR && np_upload_answer_is_whole(transfer));
 }
 
 void np_upload_end(np_transfer *transfer, uint64_t now_ns)

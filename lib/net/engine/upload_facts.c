@@ -9,6 +9,12 @@ const char *np_upload_expect(const np_transfer_spec *spec)
     return spec->expect_continue && has_bytes ? "100-continue" : "";
 }
 
+bool np_upload_answer_is_whole(const np_transfer *transfer)
+{
+    return transfer->header_done && transfer->expected_bytes >= 0 &&
+           transfer->received_bytes >= (uint64_t)transfer->expected_bytes;
+}
+
 uint64_t np_upload_sent_bytes(const np_transfer *transfer)
 {
     const np_upload *upload = &transfer->upload;

@@ -12,6 +12,8 @@ static inline bool np_upload_is_out(const np_transfer *transfer)
 {
     return transfer->spec.body_form == NP_BODY_FORM_NONE || transfer->upload.sent;
 }
+/* Has all of an answer of known length come? */
+bool np_upload_answer_is_whole(const np_transfer *transfer);
 /* Bytes of the body that were written. */
 uint64_t np_upload_sent_bytes(const np_transfer *transfer);
 

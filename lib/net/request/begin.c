@@ -14,6 +14,7 @@
 #include "fail.h"
 #include "operation.h"
 #include "sending.h"
+#include "textbuf.h"
 #include <netphase/request.h>
 #include <string.h>
 
@@ -50,6 +51,7 @@ static np_write_setup write_setup(const np_request *request)
                             .send_chunked = request->send_chunked,
                             .buffering = request->buffering,
                             .keep_alive = request->keep_alive,
+                            .has_coding = request->transfer_encoding != NULL,
                             .http_1_0 = request->protocol_version == 10};
 }
 
@@ -90,6 +92,14 @@ static np_status check_stream(np_request *request, np_calling_family family, np_
     return status ? status : check_family(request, family, err);
 }
 
+/* For the engine 0 is its own limit; no header is as short as a byte. */
+static uint64_t header_limit_bytes(int64_t kib)
+{
+    if (kib < 0 || kib > INT64_MAX / 1024)
+        return UINT64_MAX;
+    return kib > 0 ? (uint64_t)kib * 1024 : 1;
+}
+
 static void fill_spec(np_request *request, const struct call *call)
 {
     const bool is_async = call->family == NP_CALLING_ASYNC;
@@ -114,6 +124,8 @@ static void fill_spec(np_request *request, const struct call *call)
         .decode = request->follow.decompression != 0,
         .proxy = request->proxy,
         .close_after = !request->keep_alive,
+        .expect = request->expect,
+        .header_limit_bytes = header_limit_bytes(request->header_limit_kib),
     };
 }
 
@@ -216,12 +228,28 @@ static const struct step response_step = {NP_ASYNC_RESPONSE,  check_response,
 
 /* --- begin, end and get --- */
 
-/* GR-12: these two say that their body is empty, others say nothing. */
+/* GR-12: these two say that their body is empty, and any other where its length was set to 0. */
 static np_status say_empty_body(np_request *request, np_error *err)
 {
-    if (strcmp(request->method, "POST") != 0 && strcmp(request->method, "PUT") != 0)
+    const bool always = strcmp(request->method, "POST") == 0 || strcmp(request->method, "PUT") == 0;
+    const bool is_said = request->content_length == 0 && !np_write_has_no_body(request->method);
+    if (!always && !is_said)
         return NP_OK;
     return np_header_list_set(&request->fields, "Content-Length", "0", 1, err);
+}
+
+/* `first` is one of the fields already, or not; either way it ends in `last`. */
+static np_status say_last(np_request *request, const char *name, const char *first,
+                          const char *last, np_error *err)
+{
+    np_textbuf text;
+    np_textbuf_init(&text, NP_HEADER_VALUE_MAX + 64);
+    np_textbuf_print(&text, "%s%s%s", first ? first : "", first ? ", " : "", last);
+    const np_status status =
+        text.failed ? np_fail(err, NP_E_NO_MEMORY, "no memory for a header field")
+                    : np_header_list_set(&request->fields, name, text.text, text.length, err);
+    np_textbuf_done(&text);
+    return status;
 }
 
 /* Lock held. What the fields say of a request that starts now. */
@@ -231,7 +259,9 @@ static np_status prepare_fields(np_request *request, np_async_kind kind, np_erro
     if (!status)
         status = np_decompression_ask(&request->fields, request->follow.decompression, err);
     if (!status && !request->keep_alive)
-        status = np_header_list_set(&request->fields, "Connection", "close", 5, err);
+        status = say_last(request, "Connection", np_request_connection(request), "close", err);
+    if (!status && kind == NP_ASYNC_STREAM && request->transfer_encoding)
+        status = say_last(request, "Transfer-Encoding", request->transfer_encoding, "chunked", err);
     return status;
 }
 

@@ -60,7 +60,7 @@ static size_t smaller(size_t a, size_t b)
 np_body_answer np_body_append(np_body *body, np_body_store *store, const void *data, size_t length)
 {
     const unsigned char *at = data;
-    if (body->length > 0 && body->length + length > NP_BODY_LIMIT)
+    if (!body->unbounded && body->length > 0 && body->length + length > NP_BODY_LIMIT)
         return NP_BODY_FULL;
     if (!body->first && length <= NP_BODY_SMALL - body->small_end) {
         memcpy(body->small + body->small_end, at, length);

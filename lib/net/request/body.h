@@ -39,6 +39,7 @@ np_body_chunk *np_body_chunk_take(np_body_store *store); /* empty; NULL: no memo
 void np_body_chunk_give(np_body_store *store, np_body_chunk *chunk);
 
 typedef struct np_body {
+    bool unbounded;                /* it takes any length */
     size_t length;                 /* bytes held */
     size_t small_begin, small_end; /* of small[]: come before those in the chunks */
     np_body_chunk *first, *last;

@@ -37,12 +37,22 @@ static bool copy_header(np_transfer *transfer, np_response *out)
     return out->headers != NULL;
 }
 
+/* Lock held. Is the response, whose header has come, whole enough to be handed out? */
+static bool may_be_handed_out(const np_request *request)
+{
+    return request->header_waits && (!request->read_buffering || request->body_ended);
+}
+
 /* Lock held. The response goes to the operation that asks for it. */
 static np_async *complete_response_locked(np_request *request)
 {
     np_error failure = request->refusal;
     const int status = request->response.status;
-    const bool success = !failure.status && counts_as_success(request, status);
+    bool success = !failure.status && counts_as_success(request, status);
+    if (success && request->read_buffering && request->body_failure.status) {
+        failure = request->body_failure;
+        success = false;
+    }
     request->state = np_life_next(request->state, success ? NP_LIFE_HEADER : NP_LIFE_FAILED);
     if (!success && !failure.status)
         (void)np_fail_web(&failure, NP_WEB_PROTOCOL_ERROR, NULL, status, NULL,
@@ -56,7 +66,20 @@ static np_async *complete_response_locked(np_request *request)
 
 np_async *np_exchange_early_header_locked(np_request *request)
 {
-    return request->header_waits ? complete_response_locked(request) : NULL;
+    return may_be_handed_out(request) ? complete_response_locked(request) : NULL;
+}
+
+/* Lock held. The operation completes where it is pending and its response may be handed out. */
+static np_async *answer_locked(np_request *request)
+{
+    return np_block_response_is_pending(request) && may_be_handed_out(request)
+               ? complete_response_locked(request)
+               : NULL;
+}
+
+static uint64_t kib_to_bytes(int64_t kib)
+{
+    return kib > INT64_MAX / 1024 ? UINT64_MAX : (uint64_t)kib * 1024;
 }
 
 /* A response may come while the body is still being written: then it waits to be asked for. */
@@ -73,7 +96,11 @@ static np_async *accept_header_locked(np_request *request, const np_response *he
     response->method = request->follow.method;
     request->refusal = *refusal;
     request->has_response = request->header_waits = true;
-    return np_block_response_is_pending(request) ? complete_response_locked(request) : NULL;
+    request->body.unbounded = request->read_buffering;
+    request->body_limited =
+        request->error_limit_kib >= 0 && !counts_as_success(request, header->status);
+    request->body_left = request->body_limited ? kib_to_bytes(request->error_limit_kib) : 0;
+    return answer_locked(request);
 }
 
 static void on_header(np_transfer *transfer, void *user)
@@ -105,26 +132,55 @@ static void on_header(np_transfer *transfer, void *user)
     np_context_finish_later(request->context, written);
 }
 
+/* Lock held. What of `length` bytes is within the limit of an error response (GR-14). */
+static size_t within_limit(const np_request *request, size_t length)
+{
+    return request->body_limited && length > request->body_left ? (size_t)request->body_left
+                                                                : length;
+}
+
+/* Lock held. Takes bytes of the body, and marks its end where the limit is reached. */
+static np_body_answer take_body_locked(np_request *request, const void *data, size_t length)
+{
+    const size_t wanted = within_limit(request, length);
+    const np_body_answer answer =
+        wanted > 0 ? np_body_append(&request->body, &request->context->bodies, data, wanted)
+                   : NP_BODY_TAKEN;
+    if (answer != NP_BODY_TAKEN)
+        return answer;
+    request->body_left -= request->body_limited ? wanted : 0;
+    request->body_cut = wanted < length;
+    request->body_ended |= request->body_cut;
+    return NP_BODY_TAKEN;
+}
+
 static bool on_body(np_transfer *transfer, const void *data, size_t length, void *user)
 {
     np_request *request = user;
-    np_async *finished = NULL;
+    np_async *read = NULL, *answered = NULL;
     np_body_answer answer = NP_BODY_TAKEN;
     pthread_mutex_lock(&request->lock);
     const bool wanted = !request->response_closed && request->state != NP_REQUEST_ABORTED;
     if (wanted) /* else nobody will read it, and the loop has a message on its way */
-        answer = np_body_append(&request->body, &request->context->bodies, data, length);
+        answer = take_body_locked(request, data, length);
     request->paused = answer == NP_BODY_FULL;
     if (answer == NP_BODY_TAKEN && wanted)
-        finished = np_reading_serve_locked(request);
+        read = np_reading_serve_locked(request);
+    if (request->body_cut)
+        answered = answer_locked(request);
+    const bool cut = request->body_cut;
     pthread_mutex_unlock(&request->lock);
 
     if (answer == NP_BODY_NO_MEMORY) {
         np_error failure;
         (void)np_fail(&failure, NP_E_NO_MEMORY, "no memory for the response's body");
         np_transfer_abort(transfer, &failure);
+    } else if (cut) {
+        np_transfer_settle(transfer);
+        np_message_drain(request, transfer);
     }
-    np_context_finish_later(request->context, finished);
+    np_context_finish_later(request->context, read);
+    np_context_finish_later(request->context, answered);
     return answer != NP_BODY_FULL;
 }
 
@@ -158,9 +214,10 @@ static void end_transfer(np_request *request, const np_error *failure)
             (void)np_fail_web(&nothing_came, NP_WEB_CONNECTION_CLOSED, NULL, 0, NULL,
                               "the connection ended without a response");
         fail_request_locked(request, failure ? failure : &nothing_came, &completed);
-    } else if (failure) {
+    } else if (failure && !request->body_cut) {
         request->body_failure = *failure;
     }
+    completed.operation = completed.operation ? completed.operation : answer_locked(request);
     completed.read = np_reading_serve_locked(request);
     np_async *written = np_sending_answered_locked(request, 0); /* nobody takes any more */
     completed.write = completed.write ? completed.write : written;
@@ -188,12 +245,45 @@ static void on_done(np_transfer *transfer, const np_error *failure, void *user)
     }
 }
 
+/* --- 100 Continue --- */
+
+static void tell_continue(np_pool_job *job)
+{
+    np_request *request = (np_request *)((char *)job - offsetof(np_request, continue_job));
+    for (bool more = true; more;) {
+        request->continue_fn(request, 100, request->continue_user);
+        pthread_mutex_lock(&request->lock);
+        more = --request->continues > 0;
+        pthread_mutex_unlock(&request->lock);
+    }
+    np_request_drop(request);
+}
+
+static void on_continued(np_transfer *transfer, void *user)
+{
+    (void)transfer;
+    np_request *request = user;
+    if (!request->continue_fn)
+        return;
+    pthread_mutex_lock(&request->lock);
+    const bool is_told_already =
+        request->continues++ > 0; /* the job under way tells this one too */
+    pthread_mutex_unlock(&request->lock);
+    if (is_told_already)
+        return;
+    np_request_hold(request);
+    request->continue_job.run = tell_continue;
+    if (!np_callback_pool_push(request->context->pool, &request->continue_job))
+        np_request_drop(request); /* the context is gone: nobody is there to be told */
+}
+
 static const np_transfer_handler handler = {.header = on_header,
                                             .body = on_body,
                                             .done = on_done,
                                             .ready = np_sending_on_ready,
                                             .upload = np_sending_on_upload,
-                                            .rewind = np_sending_on_rewind};
+                                            .rewind = np_sending_on_rewind,
+                                            .continued = on_continued};
 
 /* --- start --- */
 

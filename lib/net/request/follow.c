@@ -11,15 +11,12 @@
 #include "clock.h"
 #include "fail.h"
 #include "hop_rules.h"
+#include "message.h"
 #include "sending.h"
 #include "url_resolve.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* As at the close of a response (RB-6). */
-#define DRAIN_BYTES (64u * 1024)
-#define DRAIN_NS    (500 * (uint64_t)NP_NS_PER_MS)
 
 #define AUTHORIZATION_MAX (128u * 1024)
 
@@ -40,7 +37,18 @@ static np_auth_place place_of(const np_request *request)
     return (np_auth_place){follow->url, follow->user, follow->password};
 }
 
-/* Puts the answer to `auth` among the request's fields. */
+/* The fields of the next hop, to be changed; NULL: no memory. Those of the request stay as the
+ * caller has set them, and may be looked at. */
+static np_header_list *own_fields(np_request *request, np_error *err)
+{
+    np_follow *follow = &request->follow;
+    if (!follow->has_fields && np_header_list_copy(&request->fields, &follow->fields, err))
+        return NULL;
+    follow->has_fields = true;
+    return &follow->fields;
+}
+
+/* Puts the answer to `auth` among the fields. */
 static np_status authorize(np_request *request, np_auth *auth, np_error *err)
 {
     const np_follow *follow = &request->follow;
@@ -48,12 +56,15 @@ static np_status authorize(np_request *request, np_auth *auth, np_error *err)
                                        .password = follow->password,
                                        .method = follow->method,
                                        .target = follow->url->target};
+    np_header_list *fields = own_fields(request, err);
+    if (!fields)
+        return NP_E_NO_MEMORY;
     np_textbuf text;
     np_textbuf_init(&text, AUTHORIZATION_MAX);
-    np_follow_drop_authorization(&request->fields);
+    np_follow_drop_authorization(fields);
     np_status status = np_auth_answer(auth, &question, &text, err);
     if (!status)
-        status = np_header_list_set(&request->fields, "Authorization", text.text, text.length, err);
+        status = np_header_list_set(fields, "Authorization", text.text, text.length, err);
     if (text.length > 0)
         explicit_bzero(text.text, text.length);
     np_textbuf_done(&text);
@@ -239,23 +250,31 @@ bool np_follow_header(np_request *request, np_transfer *transfer, np_error *refu
         np_follow_state_drop_plan(&request->follow);
         follows = false;
     }
-    if (follows)
-        np_transfer_drain(transfer, DRAIN_BYTES, np_loop_now(request->context->loop) + DRAIN_NS);
+    if (follows) {
+        np_transfer_settle(transfer); /* its header is all that was wanted */
+        np_message_drain(request, transfer);
+    }
     return follows;
 }
 
 /* --- the next hop --- */
 
 /* RS-3. */
-static void drop_fields(np_request *request, unsigned why)
+static np_status drop_fields(np_request *request, unsigned why, np_error *err)
 {
-    np_follow_drop_authorization(&request->fields);
-    for (size_t i = request->fields.count; i > 0; i--)
-        if (np_hop_drops_field(&request->fields.lines[i - 1], why))
-            np_header_list_remove(&request->fields, request->fields.lines[i - 1].name);
+    np_header_list *fields = own_fields(request, err);
+    if (!fields)
+        return NP_E_NO_MEMORY;
+    np_follow_drop_authorization(fields);
+    for (size_t i = fields->count; i > 0; i--)
+        if (np_hop_drops_field(&fields->lines[i - 1], why))
+            np_header_list_remove(fields, fields->lines[i - 1].name);
+    if (why & NP_HOP_BODY_DROPPED)
+        request->spec.expect = NULL;
+    return NP_OK;
 }
 
-static void apply_redirect(np_request *request)
+static np_status apply_redirect(np_request *request, np_error *err)
 {
     np_follow *follow = &request->follow;
     const np_url *from = follow->url;
@@ -263,10 +282,14 @@ static void apply_redirect(np_request *request)
     const np_url *to = &address->url;
     const bool body_dropped = strcmp(follow->plan_method, follow->method) != 0;
     const bool host_differs = strcmp(from->host, to->host) != 0 || from->port != to->port;
-    drop_fields(request, NP_HOP_ANY |
-                             (np_url_same_origin(from, to) ? 0u : (unsigned)NP_HOP_OTHER_ORIGIN) |
-                             (strcmp(from->scheme, "https") == 0 ? NP_HOP_LEFT_HTTPS : 0u) |
-                             (body_dropped ? NP_HOP_BODY_DROPPED : 0u));
+    const np_status status = drop_fields(
+        request,
+        NP_HOP_ANY | (np_url_same_origin(from, to) ? 0u : (unsigned)NP_HOP_OTHER_ORIGIN) |
+            (strcmp(from->scheme, "https") == 0 ? NP_HOP_LEFT_HTTPS : 0u) |
+            (body_dropped ? NP_HOP_BODY_DROPPED : 0u),
+        err);
+    if (status)
+        return status;
     if (host_differs)
         request->spec.host_header = NULL;
 
@@ -281,6 +304,7 @@ static void apply_redirect(np_request *request)
     follow->url = to;
     pthread_mutex_unlock(&request->lock);
     authorize_early(request);
+    return NP_OK;
 }
 
 static np_status apply_auth(np_request *request, np_error *err)
@@ -293,6 +317,14 @@ static np_status apply_auth(np_request *request, np_error *err)
     return authorize(request, &follow->auth, err);
 }
 
+static void use_fields(np_request *request)
+{
+    const np_header_list *fields =
+        request->follow.has_fields ? &request->follow.fields : &request->fields;
+    request->spec.headers = fields->lines;
+    request->spec.header_count = fields->count;
+}
+
 static void fill_spec(np_request *request, const np_transfer *before, uint8_t reason)
 {
     const np_follow *follow = &request->follow;
@@ -303,8 +335,7 @@ static void fill_spec(np_request *request, const np_transfer *before, uint8_t re
     spec->host = follow->url->host;
     spec->port = follow->url->port;
     spec->target = follow->url->target;
-    spec->headers = request->fields.lines;
-    spec->header_count = request->fields.count;
+    use_fields(request);
     spec->begin_ns = np_transfer_end_ns(before);
     spec->hop = np_transfer_hop(before) + 1;
     spec->hop_of = follow->first_number;
@@ -315,8 +346,7 @@ void np_follow_prepare(np_request *request)
 {
     request->follow.method = request->method;
     authorize_early(request);
-    request->spec.headers = request->fields.lines;
-    request->spec.header_count = request->fields.count;
+    use_fields(request);
 }
 
 static bool is_aborted(np_request *request)
@@ -349,7 +379,7 @@ np_follow_step np_follow_done(np_request *request, const np_transfer *transfer,
     if (!drops_body && !np_sending_can_replay(request)) /* taken since the header came */
         status = refuse_replay(err, np_transfer_status(transfer));
     else if (plan == NP_FOLLOW_REDIRECT)
-        apply_redirect(request);
+        status = apply_redirect(request, err);
     else if (plan == NP_FOLLOW_AUTH)
         status = apply_auth(request, err);
     else

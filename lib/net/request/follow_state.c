@@ -49,6 +49,8 @@ void np_follow_state_done(np_follow *follow)
 {
     np_follow_state_drop_plan(follow);
     np_auth_done(&follow->auth);
+    np_follow_drop_authorization(&follow->fields);
+    np_header_list_done(&follow->fields);
     wipe(follow->user);
     wipe(follow->password);
     while (follow->addresses) {

@@ -34,7 +34,9 @@ typedef struct np_follow {
     const np_url *url; /* of the hop under way */
 
     /* the loop's */
-    const char *method; /* of the hop under way; static, or the request's own */
+    np_header_list fields; /* of later hops, and of a first one that says who asks; a copy */
+    bool has_fields;       /* it was made: until then those of the request are sent */
+    const char *method;    /* of the hop under way; static, or the request's own */
     np_follow_address *addresses;
     uint32_t first_number; /* the request number of hop 0 in the trace */
     uint32_t redirect_count;

@@ -97,6 +97,20 @@ void np_header_list_remove(np_header_list *list, const char *name)
     memmove(&list->blocks[i], &list->blocks[i + 1], (list->count - i) * sizeof *list->blocks);
 }
 
+np_status np_header_list_copy(const np_header_list *list, np_header_list *out, np_error *err)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const np_header_line *line = &list->lines[i];
+        const np_status status =
+            np_header_list_set(out, line->name, line->value, line->value_length, err);
+        if (status) {
+            np_header_list_done(out);
+            return status;
+        }
+    }
+    return NP_OK;
+}
+
 np_header_line *np_header_copy(const np_header_line *lines, size_t count)
 {
     size_t size = count * sizeof *lines;
@@ -130,6 +144,45 @@ bool np_is_token(const char *text, size_t length)
             return false;
     }
     return length > 0;
+}
+
+/* The next element of a list, without the blanks around it; false: there is none. Moves *at on. */
+static bool next_element(const char **at, const char *end, const char **word, size_t *length)
+{
+    const char *p = *at;
+    if (p >= end)
+        return false;
+    const char *comma = memchr(p, ',', (size_t)(end - p));
+    const char *stop = comma ? comma : end;
+    *at = comma ? comma + 1 : end;
+    while (p < stop && (*p == ' ' || *p == '\t'))
+        p++;
+    while (stop > p && (stop[-1] == ' ' || stop[-1] == '\t'))
+        stop--;
+    *word = p;
+    *length = (size_t)(stop - p);
+    return true;
+}
+
+bool np_header_is_token_list(const char *value, size_t length)
+{
+    const char *word;
+    size_t n;
+    bool any = false;
+    for (const char *at = value; next_element(&at, value + length, &word, &n); any = true)
+        if (!np_is_token(word, n))
+            return false;
+    return any && value[length - 1] != ',';
+}
+
+bool np_header_has_token(const char *value, size_t length, const char *token)
+{
+    const char *word;
+    size_t n;
+    for (const char *at = value; next_element(&at, value + length, &word, &n);)
+        if (n == strlen(token) && strncasecmp(word, token, n) == 0)
+            return true;
+    return false;
 }
 
 np_status np_header_check_name(const char *name, np_error *err)

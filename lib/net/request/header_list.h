@@ -20,6 +20,8 @@ void np_header_list_done(np_header_list *list); /* also of a zeroed one */
 np_status np_header_list_set(np_header_list *list, const char *name, const char *value,
                              size_t value_length, np_error *err);
 void np_header_list_remove(np_header_list *list, const char *name);
+/* A copy in a zeroed list. NP_E_NO_MEMORY: it stays empty. */
+np_status np_header_list_copy(const np_header_list *list, np_header_list *out, np_error *err);
 
 /* The first field of that name, ignoring case; NULL: none. */
 const np_header_line *np_header_find(const np_header_line *lines, size_t count, const char *name);
@@ -27,6 +29,10 @@ const np_header_line *np_header_find(const np_header_line *lines, size_t count, 
 np_header_line *np_header_copy(const np_header_line *lines, size_t count);
 
 bool np_is_token(const char *text, size_t length); /* RFC 9110 section 5.6.2; not empty */
+/* Words with commas between them (RFC 9110 section 5.6.1), and is one of them this one, ignoring
+ * case? */
+bool np_header_is_token_list(const char *value, size_t length);
+bool np_header_has_token(const char *value, size_t length, const char *token);
 /* NP_E_ARGUMENT when it is no token, or belongs to a property of the request. */
 np_status np_header_check_name(const char *name, np_error *err);
 /* Trims blanks around; NP_E_ARGUMENT for a control character other than a tab inside. */

@@ -5,6 +5,11 @@
 #define DRAIN_BYTES (64u * 1024)
 #define DRAIN_NS    (500 * (uint64_t)NP_NS_PER_MS)
 
+void np_message_drain(np_request *request, np_transfer *transfer)
+{
+    np_transfer_drain(transfer, DRAIN_BYTES, np_loop_now(request->context->loop) + DRAIN_NS);
+}
+
 void np_message_obey(np_request *request)
 {
     pthread_mutex_lock(&request->lock);
@@ -25,8 +30,7 @@ void np_message_obey(np_request *request)
     if (wanted & NP_WANT_SEND)
         np_transfer_resume_upload(request->transfer);
     if (wanted & NP_WANT_DRAIN)
-        np_transfer_drain(request->transfer, DRAIN_BYTES,
-                          np_loop_now(request->context->loop) + DRAIN_NS);
+        np_message_drain(request, request->transfer);
     else if (wanted & NP_WANT_RESUME)
         np_transfer_resume(request->transfer);
 }

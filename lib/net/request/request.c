@@ -57,9 +57,9 @@ void np_request_abort(np_request *request)
 
 /* --- looking --- */
 
-const char *np_request_method(const np_request *request)
+const char *np_request_uri(const np_request *request)
 {
-    return request ? request->method : NULL;
+    return request ? request->url.text : NULL;
 }
 
 const char *np_request_address(const np_request *request)

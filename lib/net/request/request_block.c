@@ -8,6 +8,8 @@
 #define TIMEOUT_DEFAULT_MS            100000
 #define READ_WRITE_TIMEOUT_DEFAULT_MS 300000
 #define CONTINUE_TIMEOUT_DEFAULT_MS   350
+#define HEADER_LIMIT_DEFAULT_KIB      64
+#define ERROR_LIMIT_DEFAULT_KIB       64
 
 /* --- memory --- */
 
@@ -20,6 +22,9 @@ static void set_defaults(np_request *request)
     request->read_write_timeout_ms = READ_WRITE_TIMEOUT_DEFAULT_MS;
     request->content_length = -1;
     request->continue_timeout_ms = CONTINUE_TIMEOUT_DEFAULT_MS;
+    request->header_limit_kib = HEADER_LIMIT_DEFAULT_KIB;
+    request->error_limit_kib = ERROR_LIMIT_DEFAULT_KIB;
+    request->date_s = request->modified_since_s = NP_TIME_NONE;
     request->buffering = request->keep_alive = request->expect_continue = true;
     np_follow_state_init(&request->follow, &request->url, request->method);
 }
@@ -76,6 +81,9 @@ static void free_block(np_request *request)
     np_follow_drop_authorization(&request->fields);
     np_follow_state_done(&request->follow);
     np_header_list_done(&request->fields);
+    free(request->transfer_encoding);
+    free(request->expect);
+    free(request->url_host);
     free(request->host_header);
     free(request->group_name);
     free(request->method_copy);

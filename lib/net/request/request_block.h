@@ -84,15 +84,22 @@ struct np_request {
     char *host_header; /* NULL: from the URL */
     np_header_list fields;
     np_reuse reuse;
-    const np_proxy *proxy;         /* a reference; NULL: the context's default */
-    int64_t async_timeout_ms;      /* -1: none */
-    int64_t timeout_ms;            /* of the synchronous family; -1: none */
-    int64_t read_write_timeout_ms; /* of one synchronous read; -1: none */
-    int protocol_version;          /* 10, 11, 20 */
-    char *group_name;              /* of connections; NULL: the common group */
-    int64_t content_length;        /* of the request's body; -1: not set */
-    int64_t continue_timeout_ms;   /* -1: for ever */
-    bool send_chunked, buffering, keep_alive, expect_continue;
+    const np_proxy *proxy;                     /* a reference; NULL: the context's default */
+    int64_t async_timeout_ms;                  /* -1: none */
+    int64_t timeout_ms;                        /* of the synchronous family; -1: none */
+    int64_t read_write_timeout_ms;             /* of one synchronous read; -1: none */
+    int protocol_version;                      /* 10, 11, 20 */
+    char *group_name;                          /* of connections; NULL: the common group */
+    int64_t content_length;                    /* of the request's body; -1: not set */
+    int64_t continue_timeout_ms;               /* -1: for ever */
+    int64_t header_limit_kib, error_limit_kib; /* of the response; -1: none */
+    int64_t date_s, modified_since_s;          /* as they were set; NP_TIME_NONE: they were not */
+    char *transfer_encoding;                   /* besides chunked; NULL: none */
+    char *expect;                              /* besides 100-continue; NULL: nothing */
+    char *url_host; /* what Host says without host_header; NULL until somebody asks */
+    bool send_chunked, buffering, read_buffering, keep_alive, expect_continue;
+    np_continue_fn continue_fn; /* NULL: none */
+    void *continue_user;
 
     /* guarded by the lock */
     np_request_state state;
@@ -104,7 +111,10 @@ struct np_request {
     np_web_status abort_cause; /* 0: not aborted */
     np_async operation;        /* get response */
     np_body body;
-    bool body_ended;       /* no byte will come */
+    bool body_ended;   /* no byte will come */
+    bool body_cut;     /* error_limit_kib was reached: what follows is not wanted */
+    bool body_limited; /* an error response: at most body_left bytes more */
+    uint64_t body_left;
     np_error body_failure; /* why, when it was not the end of the body */
     bool reading;          /* a read is under way */
     np_async *read;        /* … this one, with its buffer; NULL: a synchronous one */
@@ -136,6 +146,8 @@ struct np_request {
     np_transfer *transfer;
     np_transfer_spec spec;
     np_loop_task start_task, message_task;
+    np_pool_job continue_job;
+    uint32_t continues; /* 100 Continue that came and were not told yet; guarded by the lock */
     _Atomic int64_t caller_blocked_ns; /* -1 until the begin call has posted */
 
     np_response response;
@@ -164,6 +176,13 @@ static inline void np_request_hold(np_request *request)
 }
 /* One reference; the last one frees the block. No lock held. */
 void np_request_drop(np_request *request);
+
+/* The block of a handle that a caller may only look at: its lock is no part of what it sees. NULL
+ * for NULL. */
+static inline np_request *np_block_of(const np_request *request)
+{
+    return request ? request->response.request : NULL;
+}
 
 /* --- looking; lock held --- */
 

@@ -7,13 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define AT(field) offsetof(np_request, follow.field)
+
 np_status np_request_set_allow_auto_redirect(np_request *request, bool follow, np_error *err)
 {
-    const np_status status = np_settings_change_begin(request, err);
-    if (status)
-        return status;
-    request->follow.auto_redirect = follow;
-    return np_settings_change_end(request, NP_OK);
+    return np_settings_set_flag(request, AT(auto_redirect), follow, err);
+}
+
+bool np_request_allow_auto_redirect(const np_request *request)
+{
+    return np_settings_flag(request, AT(auto_redirect));
 }
 
 np_status np_request_set_maximum_automatic_redirections(np_request *request, int64_t count,
@@ -30,22 +33,29 @@ np_status np_request_set_maximum_automatic_redirections(np_request *request, int
     return np_settings_change_end(request, status);
 }
 
+int64_t np_request_maximum_automatic_redirections(const np_request *request)
+{
+    return request ? (int64_t)request->follow.redirects_maximum : -1;
+}
+
 np_status np_request_set_allow_downgrade(np_request *request, bool allow, np_error *err)
 {
-    const np_status status = np_settings_change_begin(request, err);
-    if (status)
-        return status;
-    request->follow.allow_downgrade = allow;
-    return np_settings_change_end(request, NP_OK);
+    return np_settings_set_flag(request, AT(allow_downgrade), allow, err);
+}
+
+bool np_request_allow_downgrade(const np_request *request)
+{
+    return np_settings_flag(request, AT(allow_downgrade));
 }
 
 np_status np_request_set_pre_authenticate(np_request *request, bool pre_authenticate, np_error *err)
 {
-    const np_status status = np_settings_change_begin(request, err);
-    if (status)
-        return status;
-    request->follow.pre_authenticate = pre_authenticate;
-    return np_settings_change_end(request, NP_OK);
+    return np_settings_set_flag(request, AT(pre_authenticate), pre_authenticate, err);
+}
+
+bool np_request_pre_authenticate(const np_request *request)
+{
+    return np_settings_flag(request, AT(pre_authenticate));
 }
 
 /* --- credentials --- */
@@ -105,6 +115,11 @@ np_status np_request_set_credentials(np_request *request, const char *user, cons
     return np_settings_change_end(request, set_credentials(&request->follow, user, password, err));
 }
 
+const char *np_request_credentials_user(const np_request *request)
+{
+    return request ? request->follow.user : NULL;
+}
+
 /* --- compressed responses --- */
 
 np_status np_request_set_automatic_decompression(np_request *request, uint32_t flags, np_error *err)
@@ -118,4 +133,9 @@ np_status np_request_set_automatic_decompression(np_request *request, uint32_t f
     if (!status)
         request->follow.decompression = flags;
     return np_settings_change_end(request, status);
+}
+
+uint32_t np_request_automatic_decompression(const np_request *request)
+{
+    return request ? request->follow.decompression : NP_DECOMPRESS_NONE;
 }

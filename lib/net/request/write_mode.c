@@ -3,7 +3,7 @@
 #include "fail.h"
 #include <string.h>
 
-static bool has_no_body(const char *method)
+bool np_write_has_no_body(const char *method)
 {
     /* stored in capitals, however they were given */
     return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 ||
@@ -36,7 +36,7 @@ static bool is_met(need wanted, bool set)
 np_write_mode np_write_mode_of(const np_write_setup *setup)
 {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (is_met(rows[i].no_body, has_no_body(setup->method)) &&
+        if (is_met(rows[i].no_body, np_write_has_no_body(setup->method)) &&
             is_met(rows[i].chunked, setup->send_chunked) &&
             is_met(rows[i].length, setup->content_length >= 0) &&
             is_met(rows[i].buffering, setup->buffering) &&
@@ -51,6 +51,9 @@ static np_status check_version(const np_write_setup *setup, np_error *err)
     if (setup->send_chunked && !setup->buffering && setup->http_1_0)
         return np_fail(err, NP_E_PROTOCOL_VIOLATION,
                        "a chunked body needs HTTP/1.1: set a length, or let it be buffered");
+    if (setup->send_chunked && setup->has_coding && setup->http_1_0)
+        return np_fail(err, NP_E_PROTOCOL_VIOLATION,
+                       "a transfer encoding needs HTTP/1.1: this goes by HTTP/1.0");
     return NP_OK;
 }
 
@@ -63,24 +66,37 @@ static np_status check_end(const np_write_setup *setup, np_error *err)
     return NP_OK;
 }
 
+/* BS-5 */
+static np_status check_coding(const np_write_setup *setup, np_error *err)
+{
+    if (setup->has_coding && !setup->send_chunked)
+        return np_fail(err, NP_E_INVALID_OPERATION,
+                       "a transfer encoding was set, and the body is not sent chunked");
+    return NP_OK;
+}
+
 np_status np_write_check_stream(const np_write_setup *setup, np_error *err)
 {
-    if (has_no_body(setup->method)) /* BS-2 */
+    if (np_write_has_no_body(setup->method)) /* BS-2 */
         return np_fail(err, NP_E_PROTOCOL_VIOLATION, "%s cannot carry a body", setup->method);
-    const np_status status = check_version(setup, err);
-    return status ? status : check_end(setup, err);
+    np_status status = check_version(setup, err);
+    if (!status)
+        status = check_end(setup, err);
+    return status ? status : check_coding(setup, err);
 }
 
 np_status np_write_check_response(const np_write_setup *setup, np_error *err)
 {
     const bool has_body = setup->content_length > 0 || setup->send_chunked;
-    if (has_no_body(setup->method) && has_body) /* GR-5 */
+    if (np_write_has_no_body(setup->method) && has_body) /* GR-5 */
         return np_fail(err, NP_E_PROTOCOL_VIOLATION,
                        "a length or chunked was set, and %s cannot carry a body", setup->method);
     const bool must_end = strcmp(setup->method, "POST") == 0 || strcmp(setup->method, "PUT") == 0;
     np_status status = check_version(setup, err); /* GR-6 */
     if (!status && must_end)
         status = check_end(setup, err);
+    if (!status)
+        status = check_coding(setup, err);
     if (!status && has_body) /* GR-7 */
         status = np_fail(err, NP_E_PROTOCOL_VIOLATION,
                          "the request needs its body: obtain the request stream first");
