@@ -9,6 +9,7 @@
 #include <criterion/criterion.h>
 #include <netphase/netphase.h>
 #include <poll.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,5 +177,67 @@ Test(proxies, the_answer_of_a_forwarding_proxy_without_credentials_is_the_respon
     np_request_release(tunnelled);
 
     expect_count(take_down(), "problems", "SELECT count(*) FROM problems", 0);
+    testdir_remove(&folder);
+}
+
+/* --- giving up --- */
+
+/* Decides when it is told to. */
+static np_status decide_late(const np_proxy_query *query, char *answer, size_t capacity, void *user,
+                             np_error *err)
+{
+    (void)query;
+    (void)err;
+    while (sem_wait(user) != 0) {
+    }
+    snprintf(answer, capacity, "DIRECT");
+    return NP_OK;
+}
+
+/* PX-3, AB-5: the first one waits for the callback, the second for the first, the third has a time
+ * limit. None of them has a way to its server yet. */
+Test(proxies, who_gives_up_while_the_proxy_is_decided_leaves_at_once)
+{
+    sem_t decided;
+    np_proxy *wanted;
+    np_error err = {0};
+    np_request *requests[3];
+    np_async *results[3];
+    np_proxy_options of_proxy = NP_PROXY_OPTIONS_INIT;
+    np_context_options options = NP_CONTEXT_OPTIONS_INIT;
+    sem_init(&decided, 0, 0);
+    of_proxy.callback = decide_late;
+    of_proxy.user = &decided;
+    cr_assert_eq(np_proxy_create(&of_proxy, &wanted, &err), NP_OK, "%s", err.text);
+    testdir_make(&folder);
+    const char *path = testdir_path(&folder, "a.db");
+    cr_assert_eq(np_trace_open(path, NULL, &trace, &err), NP_OK, "%s", err.text);
+    options.trace = trace;
+    options.proxy = wanted;
+    cr_assert_eq(np_context_create(&options, &context, &err), NP_OK, "%s", err.text);
+
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(np_request_create(context, "http://origin.test/", &requests[i], &err), NP_OK);
+        cr_assert_eq(np_request_set_async_timeout(requests[i], i == 2 ? 20 : -1, &err), NP_OK);
+        cr_assert_eq(np_request_begin_get_response(requests[i], NULL, NULL, &results[i], &err),
+                     NP_OK, "%s", err.text);
+    }
+    np_request_abort(requests[0]);
+    np_request_abort(requests[1]);
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(np_async_wait(results[i], 20000), 0, "request %d", i);
+        cr_expect_eq(np_async_error(results[i])->web_status,
+                     i == 2 ? NP_WEB_TIMEOUT : NP_WEB_REQUEST_CANCELED);
+        np_async_release(results[i]);
+        np_request_release(requests[i]);
+    }
+    sem_post(&decided);
+    np_context_free(context);
+    cr_assert_eq(np_trace_close(trace, 0, &err), NP_OK, "%s", err.text);
+    np_proxy_release(wanted);
+
+    expect_count(path, "problems", "SELECT count(*) FROM problems", 0);
+    expect_count(path, "aborted", "SELECT count(*) FROM requests WHERE outcome = 'aborted'", 2);
+    expect_count(path, "too late", "SELECT count(*) FROM requests WHERE outcome = 'timeout'", 1);
     testdir_remove(&folder);
 }

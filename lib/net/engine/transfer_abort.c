@@ -41,7 +41,8 @@ static void end_now(np_transfer *transfer, const np_error *cause)
         np_transfer_count_wire(transfer);
     np_transfer_trace_end(transfer, &failure, now_ns);
     np_list_remove(&transfer->in_queue);
-    transfer->point->awaiting_count -= transfer->is_awaiting ? 1 : 0;
+    if (transfer->is_awaiting) /* else it may have no service point: its proxy is being decided */
+        transfer->point->awaiting_count--;
     if (easy && easy->transfer == transfer) {
         np_transfer_tear_out(transfer, reason, now_ns);
     } else {
