@@ -1,8 +1,9 @@
 /*
  * The whole of the Begin/End contract under random use: eight threads do a million operations on a
  * few requests that they share, against servers that answer, answer early, redirect, ask who it is,
- * stall, break off and never answer. Every handle is released at a random moment, also while the
- * others are in use, and each round's context is freed with operations under way.
+ * stall, break off and never answer, some of them by way of a proxy that is decided late. Every
+ * handle is released at a random moment, also while the others are in use, and each round's context
+ * is freed with operations under way.
  *
  * Holds:
  *   - every begin that was accepted calls back exactly once, one that was refused never;
@@ -54,6 +55,8 @@ static struct {
     pthread_rwlock_t closing;
     bool closed;
     np_context *context;
+    np_proxy *proxy;
+    _Atomic unsigned decisions;
 } current_round = {.closing = PTHREAD_RWLOCK_INITIALIZER};
 
 static struct {
@@ -65,6 +68,24 @@ static uint64_t seed;
 static int64_t slowness = 1; /* of valgrind: what the limits are multiplied by */
 
 /* --- making and giving up a request --- */
+
+/* Decides late, or not at all; often enough that it has to be asked again. */
+static np_status decide(const np_proxy_query *query, char *answer, size_t capacity, void *user,
+                        np_error *err)
+{
+    const unsigned n = atomic_fetch_add(&current_round.decisions, 1);
+    const struct timespec late = {.tv_nsec = (long)(n % 5) * 5000000};
+    (void)user;
+    (void)nanosleep(&late, NULL);
+    if (n % 4 == 0)
+        (void)np_context_refresh_proxy(current_round.context, NULL); /* refused while it is freed */
+    if (n % 7 == 0) {
+        *err = (np_error){.status = NP_E_INPUT, .text = "nobody knows a way"};
+        return NP_E_INPUT;
+    }
+    snprintf(answer, capacity, n % 3 ? "DIRECT" : "PROXY 127.0.0.1:%u", query->port);
+    return NP_OK;
+}
 
 static void configure_body(struct use *use, np_request *request, np_random *random)
 {
@@ -107,6 +128,8 @@ static void configure(struct use *use, np_request *request, np_random *random)
     (void)np_request_set_keep_alive(request, np_random_below(random, 8) > 0, NULL);
     if (np_random_below(random, 16) == 0)
         (void)np_request_set_reuse(request, NP_REUSE_COLD, NULL);
+    if (np_random_below(random, 4) == 0)
+        (void)np_request_set_proxy(request, current_round.proxy, NULL);
 }
 
 /* NULL: the context is being freed. */
@@ -271,6 +294,10 @@ static void start_round(unsigned wanted, np_random *random)
     options.connection_limit = 1 + (uint32_t)np_random_below(random, 6);
     options.pool_threads = 1 + (uint32_t)np_random_below(random, 4);
     options.dns_servers = targets_dns();
+    np_proxy_options proxy = NP_PROXY_OPTIONS_INIT;
+    proxy.callback = decide;
+    proxy.on_error = np_random_below(random, 2) ? NP_PROXY_ERROR_FAIL : NP_PROXY_ERROR_DIRECT;
+    check(np_proxy_create(&proxy, &current_round.proxy, &err) == NP_OK, err.text, 0);
     options.insecure = true; /* the certificate is of an authority of our own */
     check(np_context_create(&options, &current_round.context, &err) == NP_OK, err.text, 0);
 }
@@ -299,6 +326,7 @@ static void run_round(unsigned wanted, bool is_quiet, np_random *random)
         free_context();
     }
     judge(random);
+    np_proxy_release(current_round.proxy);
     targets_stop();
 }
 
