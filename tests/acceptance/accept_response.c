@@ -545,6 +545,29 @@ Test(gr_15, there_is_a_response_once_the_header_was_accepted_and_none_after_a_fa
 
 /* ---------------------------------------------------------------------------- GR-16, synchronously */
 
+Test(gr_16, the_synchronous_forms_give_the_same_handles_every_time)
+{
+    struct world w = world_open(TAKES(2));
+    np_request *r = ask(&w, "POST");
+    without_expect(r);
+    np_stream *s, *s2;
+    np_response *one, *two;
+    OK(np_request_get_request_stream(r, &s, e));
+    OK(np_request_get_request_stream(r, &s2, e));
+    cr_assert_eq(s, s2);
+    put(s2, "ab");
+    finish(s);
+    np_stream_release(s2);
+    OK(np_request_get_response(r, &one, e));
+    OK(np_request_get_response(r, &two, e));
+    cr_assert_eq(one, two);
+    cr_assert_str_eq(body_of(two), "hello");
+    np_response_release(one);
+    np_response_release(two);
+    cr_assert_eq(scripted_server_heads(w.server), 1);
+    world_close(&w);
+}
+
 Test(gr_16, the_synchronous_forms_check_the_same)
 {
     struct world w = world_open(HELLO);

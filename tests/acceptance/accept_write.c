@@ -40,6 +40,21 @@ Test(ws_1, a_null_buffer_is_refused_unless_nothing_is_written)
     world_close(&w);
 }
 
+Test(ws_1, a_size_that_no_buffer_has_is_out_of_range)
+{
+    struct world w = world_open(TAKES(5));
+    np_request *r = ask_body(&w, GATHERED, true);
+    np_stream *s = open_stream(r);
+    np_async *async = (np_async *)&w;
+    REFUSED(np_stream_write(s, "a", SIZE_MAX, e), NP_E_ARGUMENT_RANGE);
+    REFUSED(np_stream_begin_write(s, "a", SIZE_MAX, NULL, NULL, &async, e), NP_E_ARGUMENT_RANGE);
+    cr_assert_null(async);
+    put(s, "abcde");
+    finish(s);
+    expect_hello(r);
+    world_close(&w);
+}
+
 Test(ws_2, a_request_stream_is_not_read)
 {
     struct world w = world_open(TAKES(5));
