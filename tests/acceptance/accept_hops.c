@@ -1,6 +1,8 @@
 /* Section 8.2, redirects, authentication and retries (RS). */
 #include "acceptance.h"
 #include "digest_server.h"
+#include "folder.h"
+#include "test_ca.h"
 #include <stdio.h>
 
 #define REDIRECT(status, to) SEND(status, "Location: " to "\\r\\nContent-Length: 0\\r\\n", "")
@@ -576,4 +578,74 @@ Test(rs_5, a_new_connection_that_dies_is_not_tried_again)
     cr_assert_eq(error.web_status, NP_WEB_CONNECTION_CLOSED, "%s", error.text);
     cr_assert_eq(scripted_server_connections(w.server), 1);
     world_close(&w);
+}
+
+Test(rs_2, a_3xx_that_is_no_redirect_is_an_error)
+{
+    expect_stopped("head; " REDIRECT("305 Use Proxy", "/next"), 305, 1);
+    expect_stopped("head; " REDIRECT("306 Odd", "/next"), 306, 1);
+    expect_stopped("head; " REDIRECT("399 Odd", "/next"), 399, 1);
+}
+
+Test(rs_2, the_body_of_a_redirect_does_not_cost_the_connection)
+{
+    struct world w = world_open("head; " SEND(
+        "302 Go", "Location: /next\\r\\nContent-Length: 5\\r\\n", "there") "head; " HELLO_REPLY);
+    expect_hello(ask(&w, "GET"));
+    cr_assert_eq(scripted_server_connections(w.server), 1);
+    world_close(&w);
+}
+
+Test(rs_4, with_pre_authenticate_another_folder_is_challenged)
+{
+    struct world w = world_open("head; " ASK_BASIC "head; " HELLO_REPLY "again");
+    static const char *const paths[] = {"/dir/a", "/other/a"};
+    for (int i = 0; i < 2; i++) {
+        np_request *r = ask_for(&w, "GET", paths[i]);
+        OK(np_request_set_credentials(r, "ada", "lovelace", e));
+        OK(np_request_set_pre_authenticate(r, true, e));
+        expect_hello(r);
+    }
+    cr_assert_eq(scripted_server_heads(w.server), 4);
+    world_close(&w);
+}
+
+/* A TLS server that redirects to `url`. */
+static struct world world_open_redirecting_tls(const char *folder, const char *url)
+{
+    char script[512], ca_file[256];
+    np_context_options options = NP_CONTEXT_OPTIONS_INIT;
+    cr_assert(test_ca_make(folder, "IP:127.0.0.1"));
+    snprintf(ca_file, sizeof ca_file, "%s/ca.pem", folder);
+    snprintf(script, sizeof script,
+             "tls %s; head; send \"HTTP/1.1 302 Go\\r\\nLocation: %s\\r\\nContent-Length: "
+             "0\\r\\n\\r\\n\"; again",
+             folder, url);
+    options.proxy = np_proxy_direct();
+    options.ca_file = ca_file;
+    return world_open_with(script, &options);
+}
+
+Test(rs_2, from_https_to_http_it_goes_only_where_that_is_allowed_and_without_the_referer)
+{
+    char folder[128], url[64];
+    struct world plain = world_open(HELLO);
+    folder_make(folder, sizeof folder);
+    struct world w = world_open_redirecting_tls(folder, url_of(&plain, "/"));
+    snprintf(url, sizeof url, "https://127.0.0.1:%u/", scripted_server_port(w.server));
+    np_request *r = ask_url(&w, "GET", url), *allowed = ask_url(&w, "GET", url);
+    np_error error = failure_of(r);
+    cr_assert_eq(error.web_status, NP_WEB_PROTOCOL_ERROR, "%s", error.text);
+    np_response *response = np_request_response(r);
+    cr_assert_eq(np_response_status(response), 302);
+    np_response_release(response);
+    cr_assert_eq(scripted_server_connections(plain.server), 0);
+    OK(np_request_set_allow_downgrade(allowed, true, e));
+    OK(np_request_set_referer(allowed, "https://secret.test/", e)); /* RS-3 */
+    expect_hello(allowed);
+    cr_assert_not(heard(&plain, "Referer"));
+    cr_assert(heard(&w, "Referer: https://secret.test/\r\n"));
+    world_close(&w);
+    world_close(&plain);
+    folder_remove(folder);
 }

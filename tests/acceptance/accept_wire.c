@@ -276,3 +276,41 @@ Test(point, a_place_is_free_again_after_a_failure_a_close_and_an_abort)
     expect_hello(ask(&w, "GET"));
     world_close(&w);
 }
+
+Test(wire, a_query_without_a_path_gets_one)
+{
+    struct world w = world_open(HELLO);
+    expect_hello(ask_for(&w, "GET", "?x=1"));
+    cr_assert(heard(&w, "GET /?x=1 HTTP/1.1\r\n"));
+    expect_hello(ask_for(&w, "GET", ""));
+    cr_assert(heard(&w, "GET / HTTP/1.1\r\n"));
+    world_close(&w);
+}
+
+Test(wire, close_joins_the_words_of_connection)
+{
+    struct world w = world_open(HELLO);
+    np_request *r = ask(&w, "GET");
+    OK(np_request_set_connection(r, "X-Hop", e));
+    OK(np_request_set_keep_alive(r, false, e));
+    expect_hello(r);
+    cr_assert(heard(&w, "Connection: X-Hop, close\r\n"));
+    cr_assert_eq(times_heard(&w, "Connection:"), 1);
+    world_close(&w);
+}
+
+Test(wire, through_a_proxy_the_whole_url_is_asked_for)
+{
+    struct world w = world_open(HELLO);
+    np_proxy_options options = NP_PROXY_OPTIONS_INIT;
+    np_proxy *proxy;
+    options.proxies = url_of(&w, "");
+    OK(np_proxy_create(&options, &proxy, e));
+    np_request *r = ask_url(&w, "GET", "http://origin.test/a?b");
+    OK(np_request_set_proxy(r, proxy, e));
+    expect_hello(r);
+    cr_assert(heard(&w, "GET http://origin.test/a?b HTTP/1.1\r\n"));
+    cr_assert(heard(&w, "Host: origin.test\r\n"));
+    np_proxy_release(proxy);
+    world_close(&w);
+}
