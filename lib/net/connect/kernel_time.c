@@ -65,11 +65,22 @@ static uint64_t to_monotonic(const struct timespec *stamp)
 
 uint64_t np_kernel_time_of(int fd, np_kernel_byte which, uint64_t *queued)
 {
-    /* Cut off at once instead of copied (MSG_TRUNC), a TCP socket's queue can be walked to its end:
-       the stamp is that of the last packet touched. */
     const bool to_last = which == NP_KERNEL_LAST_BYTE;
+    /* On an empty queue recvmsg would take the socket's error, a reset, away from libcurl. */
+    int bytes = 0;
+    if (ioctl(fd, SIOCINQ, &bytes) != 0 || bytes <= 0)
+        bytes = 0;
+    if (queued)
+        *queued = (uint64_t)bytes;
+    if (bytes == 0)
+        return 0;
+    /* Cut off at once instead of copied (MSG_TRUNC), a TCP socket's queue can be walked to its end:
+       the stamp is that of the last packet touched. The kernel writes nothing then, but it checks
+       that the whole length lies in the process: behind NULL there is always room, behind a local
+       variable there is not where the stack lies at the top of the address space. */
     char byte;
-    struct iovec part = {.iov_base = &byte, .iov_len = to_last ? INT32_MAX : 1};
+    struct iovec part = {.iov_base = to_last ? NULL : &byte,
+                         .iov_len = to_last ? (size_t)bytes : 1};
     union {
         char bytes[CMSG_SPACE(3 * sizeof(struct timespec))];
         struct cmsghdr align;
@@ -78,15 +89,9 @@ uint64_t np_kernel_time_of(int fd, np_kernel_byte which, uint64_t *queued)
                              .msg_iovlen = 1,
                              .msg_control = control.bytes,
                              .msg_controllen = sizeof control.bytes};
-    /* On an empty queue recvmsg would take the socket's error, a reset, away from libcurl. */
-    int bytes = 0;
-    if (ioctl(fd, SIOCINQ, &bytes) != 0 || bytes <= 0)
-        bytes = 0;
-    if (queued)
-        *queued = (uint64_t)bytes;
     /* Not by the wrapper: the address sanitizer's takes the bytes cut off for bytes written. */
-    if (bytes == 0 || syscall(SYS_recvmsg, fd, &message,
-                              MSG_PEEK | MSG_DONTWAIT | (to_last ? MSG_TRUNC : 0)) <= 0)
+    if (syscall(SYS_recvmsg, fd, &message, MSG_PEEK | MSG_DONTWAIT | (to_last ? MSG_TRUNC : 0)) <=
+        0)
         return 0;
     uint64_t stamp_ns = 0;
     for (struct cmsghdr *head = CMSG_FIRSTHDR(&message); head; head = CMSG_NXTHDR(&message, head)) {
