@@ -124,6 +124,9 @@ typedef struct np_look {
     uint64_t taken;             /* bytes of the response that we had before */
     uint64_t late_ns;           /* that is told apart; 0: none */
     bool slept;                 /* the loop slept when the first of it came */
+    bool by_poll;   /* first_ns is no stamp: the loop's poll said then that something is there */
+    np_phase setup; /* NP_PHASE_TUNNEL, NP_PHASE_TLS: the connection was being set up; else neither
+                     */
 } np_look;
 
 typedef enum np_connection_state {
