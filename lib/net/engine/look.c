@@ -75,6 +75,7 @@ void np_look_begin(np_connection *connection, uint64_t now_ns)
         return;
     *look = (np_look){.looked_ns = now_ns,
                       .before_ns = loop.before_ns,
+                      .asleep_ns = loop.asleep_ns,
                       .slept = loop.slept,
                       .setup = setup_phase(connection),
                       .taken = taken_of(transfer)};
@@ -196,14 +197,16 @@ static uint8_t source_of(const np_look *look)
     return look->by_poll ? NP_SOURCE_SYSCALL : NP_SOURCE_KERNEL;
 }
 
-/* How far before its stamp the first byte may have come. */
+/* How far before its stamp the first byte may have come. What came right behind the moment at which
+   the loop was about to sleep may belong to what had come before that: then the loop did not sleep,
+   but its poll took long. */
 static uint64_t spread_of(const np_look *look, uint64_t not_before_ns)
 {
     const uint64_t most_ns = between(later(look->before_ns, not_before_ns), look->first_ns);
-    if (!look->slept)
-        return most_ns;
     const bool is_slow = look->by_poll || look->queued > ONE_SEGMENT;
     const uint64_t wake_up_ns = is_slow ? SLOW_WAKE_UP_NS : WAKE_UP_NS;
+    if (!look->slept || look->first_ns < look->asleep_ns + wake_up_ns)
+        return most_ns;
     const uint64_t awake_ns = later(wake_up_ns, between(look->first_ns, look->peeked_ns));
     return awake_ns < most_ns ? awake_ns : most_ns;
 }
