@@ -19,6 +19,8 @@ static void connected_pair(int *client, int *server)
     socklen_t size = sizeof address;
     const int listener = socket(AF_INET, SOCK_STREAM, 0);
     *client = socket(AF_INET, SOCK_STREAM, 0);
+    const int room = 1 << 20; /* as much of it as is allowed */
+    (void)setsockopt(*client, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
     cr_assert_eq(bind(listener, (struct sockaddr *)&address, size), 0);
     cr_assert_eq(listen(listener, 1), 0);
     cr_assert_eq(getsockname(listener, (struct sockaddr *)&address, &size), 0);
@@ -124,6 +126,35 @@ Test(kernel_time, arrivals_are_told_to_a_stack_at_the_top_of_the_address_space)
     cr_assert_eq(pthread_join(thread, NULL), 0);
     pthread_attr_destroy(&attributes);
     munmap(stack, STACK_BYTES);
+}
+
+/* More than one part of what a peek is made of. */
+Test(kernel_time, the_last_of_many_bytes_has_a_stamp_of_its_own)
+{
+    enum { PIECE = 50000, PIECES = 3 };
+    static char bytes[PIECE];
+    int client, server;
+    uint64_t before_ns = 0, queued;
+    const int anchor = np_kernel_time_open();
+    connected_pair(&client, &server);
+    if (anchor < 0 || !np_kernel_time_enable(client)) {
+        printf("SKIPPED: this kernel stamps no packets\n");
+        return;
+    }
+    const uint64_t first_ns = stamp_of_ten_bytes(client, server, NP_KERNEL_FIRST_BYTE, &before_ns);
+    for (int i = 0; i < PIECES; i++) {
+        before_ns = np_now();
+        cr_assert_eq(send(server, bytes, PIECE, 0), PIECE);
+        wait_for_bytes(client, 10 + (uint64_t)(i + 1) * PIECE);
+    }
+    const uint64_t last_ns = np_kernel_time_of(client, NP_KERNEL_LAST_BYTE, &queued);
+    cr_expect_eq(queued, 10 + PIECES * PIECE);
+    cr_expect_gt(last_ns, first_ns);
+    cr_expect_geq(last_ns + NP_NS_PER_US, before_ns, "the last piece was sent later");
+    cr_expect_leq(last_ns, np_now());
+    close(client);
+    close(server);
+    close(anchor);
 }
 
 Test(kernel_time, a_look_leaves_a_reset_for_whoever_reads)
