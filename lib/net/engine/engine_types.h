@@ -231,6 +231,7 @@ struct np_easy {
     char method[32];              /* as set, for a method of its own kind */
     char *url;                    /* as set; url[url_capacity] */
     size_t url_capacity;
+    CURLU *parts; /* of `url`, as set; NULL: never */
     /* The request fields as set: list[] are nodes in our own memory whose texts lie in header_text.
      */
     char *header_text;
