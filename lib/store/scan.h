@@ -24,6 +24,7 @@ typedef struct np_scan_options {
     int64_t run_id;              /* 0: every run */
     int64_t since_ns, until_ns;  /* started at or after, and before; Unix ns; 0: all */
     bool no_chunks;              /* true: rows alone */
+    int64_t after_id;            /* with no_chunks: only rows with larger ids */
     const atomic_bool *canceled; /* borrowed; looked at between batches; NULL: never */
 } np_scan_options;
 
