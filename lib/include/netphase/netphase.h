@@ -5,6 +5,7 @@
 #define NETPHASE_H
 
 #include <netphase/context.h>
+#include <netphase/list.h>
 #include <netphase/phase.h>
 #include <netphase/proxy.h>
 #include <netphase/report.h>
