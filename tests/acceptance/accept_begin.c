@@ -119,6 +119,7 @@ Test(bs_2, a_verb_of_ones_own_can_carry_a_body)
 {
     struct world w = world_open(TAKES(2));
     np_request *r = ask(&w, "getx");
+    without_expect(r);
     np_stream *s = open_stream(r);
     put(s, "ab");
     finish(s);
@@ -239,6 +240,7 @@ Test(bs_8, a_stream_is_obtained_once)
 {
     struct world w = world_open(TAKES(2));
     np_request *r = ask(&w, "POST");
+    without_expect(r);
     np_stream *s = open_stream(r);
     np_async *async;
     REFUSED_SAYING(np_request_begin_get_request_stream(r, NULL, NULL, &async, e),
@@ -256,6 +258,7 @@ Test(bs_8, a_completed_operation_that_was_not_ended_counts_too)
 {
     struct world w = world_open(TAKES(2));
     np_request *r = ask(&w, "POST");
+    without_expect(r);
     np_async *async = begin_stream(r);
     np_stream *s;
     cr_assert_eq(np_async_wait(async, -1), 0);
@@ -285,6 +288,7 @@ Test(bs_10, the_synchronous_stream_is_not_begun_again_asynchronously)
 {
     struct world w = world_open(TAKES(1));
     np_request *r = ask(&w, "POST");
+    without_expect(r);
     np_stream *s;
     np_response *response;
     OK(np_request_get_request_stream(r, &s, e));
@@ -300,6 +304,7 @@ Test(bs, a_gathered_stream_is_ready_when_the_connection_stands_and_nothing_was_s
 {
     struct world w = world_open("first; head; body 3; " HELLO_REPLY);
     np_request *r = ask(&w, "POST");
+    without_expect(r);
     np_stream *s = open_stream(r);
     UNTIL(scripted_server_connections(w.server) == 1);
     put(s, "abc");
@@ -318,6 +323,7 @@ Test(bs, a_gathered_stream_holds_its_connection)
     options.connection_limit = 1;
     struct world w = world_open_with("head; body 2; " HELLO_REPLY "head; " HELLO_REPLY, &options);
     np_request *r = ask(&w, "POST"), *later = ask(&w, "GET");
+    without_expect(r);
     np_stream *s = open_stream(r);
     np_async *async = begin_response(later);
     cr_assert_eq(np_async_wait(async, 30), 1, "it went past the limit");
@@ -389,6 +395,7 @@ Test(es_1, a_null_result_is_named_and_a_null_out_is_refused)
 {
     struct world w = world_open(TAKES(1));
     np_request *r = ask(&w, "POST");
+    without_expect(r);
     np_async *async = begin_stream(r);
     np_stream *s = (np_stream *)&w;
     REFUSED_SAYING(np_request_end_get_request_stream(r, NULL, &s, e), NP_E_ARGUMENT_NULL, "async");
@@ -407,6 +414,7 @@ Test(es_2, the_result_of_another_request_is_refused_and_stays_good)
 {
     struct world w = world_open(TAKES(1));
     np_request *r = ask(&w, "POST"), *other = ask(&w, "POST");
+    without_expect(r);
     np_async *async = begin_stream(r);
     np_stream *s = (np_stream *)&w;
     REFUSED(np_request_end_get_request_stream(other, async, &s, e), NP_E_ARGUMENT);
@@ -436,6 +444,7 @@ Test(es_2, the_result_of_a_write_is_refused_and_stays_good)
 {
     struct world w = world_open(TAKES(2));
     np_request *r = ask(&w, "POST");
+    without_expect(r);
     np_stream *s = open_stream(r), *none = (np_stream *)&w;
     np_async *async;
     OK(np_stream_begin_write(s, "ab", 2, NULL, NULL, &async, e));
@@ -452,6 +461,7 @@ Test(es_3, end_is_called_once_after_success)
 {
     struct world w = world_open(TAKES(1));
     np_request *r = ask(&w, "POST");
+    without_expect(r);
     np_async *async = begin_stream(r);
     np_stream *s, *again = (np_stream *)&w;
     OK(np_request_end_get_request_stream(r, async, &s, e));

@@ -453,3 +453,29 @@ Test(rd, a_response_by_http_1_0_says_so)
     np_response_release(response);
     world_close(&w);
 }
+
+Test(rd, an_asynchronous_read_of_nothing_completes)
+{
+    struct world w = world_open(HELLO);
+    np_response *response = get_response(ask(&w, "GET"));
+    np_stream *s = stream_of(response);
+    np_async *async;
+    char text[1];
+    size_t got = 7;
+    OK(np_stream_begin_read(s, text, 0, NULL, NULL, &async, e));
+    OK(np_stream_end_read(s, async, &got, e));
+    cr_assert_eq(got, 0);
+    np_async_release(async);
+    cr_assert_str_eq(body_of(response), "hello");
+    np_stream_release(s);
+    np_response_release(response);
+    world_close(&w);
+}
+
+Test(rd, a_status_line_without_words_is_fine)
+{
+    struct world w =
+        world_open("head; send \"HTTP/1.1 200\\r\\nContent-Length: 5\\r\\n\\r\\nhello\"");
+    expect_hello(ask(&w, "GET"));
+    world_close(&w);
+}

@@ -82,6 +82,7 @@ Test(gr_3b, a_gathered_body_is_closed_by_asking_for_the_response)
 {
     struct world w = world_open(TAKES(5));
     np_request *r = ask(&w, "POST");
+    without_expect(r);
     np_stream *s = open_stream(r);
     put(s, "abcde");
     expect_hello(r);
@@ -340,6 +341,7 @@ Test(gr_13, end_refuses_null_foreign_and_other_results_and_leaves_them_good)
 {
     struct world w = world_open(TAKES(2) "\n---\n" HELLO);
     np_request *r = ask(&w, "POST"), *other = ask(&w, "GET");
+    without_expect(r);
     np_response *response = (np_response *)&w;
     np_stream *s;
     REFUSED_SAYING(np_request_end_get_response(r, NULL, &response, e), NP_E_ARGUMENT_NULL, "async");
@@ -542,6 +544,29 @@ Test(gr_15, there_is_a_response_once_the_header_was_accepted_and_none_after_a_fa
 }
 
 /* ---------------------------------------------------------------------------- GR-16, synchronously */
+
+Test(gr_16, the_synchronous_forms_give_the_same_handles_every_time)
+{
+    struct world w = world_open(TAKES(2));
+    np_request *r = ask(&w, "POST");
+    without_expect(r);
+    np_stream *s, *s2;
+    np_response *one, *two;
+    OK(np_request_get_request_stream(r, &s, e));
+    OK(np_request_get_request_stream(r, &s2, e));
+    cr_assert_eq(s, s2);
+    put(s2, "ab");
+    finish(s);
+    np_stream_release(s2);
+    OK(np_request_get_response(r, &one, e));
+    OK(np_request_get_response(r, &two, e));
+    cr_assert_eq(one, two);
+    cr_assert_str_eq(body_of(two), "hello");
+    np_response_release(one);
+    np_response_release(two);
+    cr_assert_eq(scripted_server_heads(w.server), 1);
+    world_close(&w);
+}
 
 Test(gr_16, the_synchronous_forms_check_the_same)
 {

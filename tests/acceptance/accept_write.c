@@ -40,6 +40,21 @@ Test(ws_1, a_null_buffer_is_refused_unless_nothing_is_written)
     world_close(&w);
 }
 
+Test(ws_1, a_size_that_no_buffer_has_is_out_of_range)
+{
+    struct world w = world_open(TAKES(5));
+    np_request *r = ask_body(&w, GATHERED, true);
+    np_stream *s = open_stream(r);
+    np_async *async = (np_async *)&w;
+    REFUSED(np_stream_write(s, "a", SIZE_MAX, e), NP_E_ARGUMENT_RANGE);
+    REFUSED(np_stream_begin_write(s, "a", SIZE_MAX, NULL, NULL, &async, e), NP_E_ARGUMENT_RANGE);
+    cr_assert_null(async);
+    put(s, "abcde");
+    finish(s);
+    expect_hello(r);
+    world_close(&w);
+}
+
 Test(ws_2, a_request_stream_is_not_read)
 {
     struct world w = world_open(TAKES(5));
@@ -513,5 +528,54 @@ Test(bh, a_verb_without_a_body_has_none_on_the_wire)
     expect_hello(ask(&w, "GET"));
     cr_assert_not(heard(&w, "Content-"));
     cr_assert_not(heard(&w, "Transfer-"));
+    world_close(&w);
+}
+
+Test(bh, a_large_gathered_body_arrives_whole)
+{
+    struct world w = world_open("head; body 300000; " HELLO_REPLY);
+    static char bytes[300000];
+    np_request *r = ask(&w, "POST");
+    without_expect(r);
+    memset(bytes, 'x', sizeof bytes);
+    np_stream *s = open_stream(r);
+    for (size_t at = 0; at < sizeof bytes; at += 1000)
+        OK(np_stream_write(s, bytes + at, 1000, e));
+    finish(s);
+    expect_hello(r);
+    cr_assert(heard(&w, "Content-Length: 300000\r\n"));
+    world_close(&w);
+}
+
+Test(ws_8, a_server_that_refuses_and_shuts_its_side_does_not_fail_the_writes)
+{
+    struct world w = world_open("head; send \"HTTP/1.1 413 Too Large\\r\\nConnection: close\\r\\n"
+                                "Content-Length: 3\\r\\n\\r\\nbig\"; shut; hang");
+    static char bytes[1 << 20];
+    np_request *r = ask(&w, "POST");
+    without_expect(r);
+    OK(np_request_set_content_length(r, 64 * (int64_t)sizeof bytes, e));
+    OK(np_request_set_allow_write_stream_buffering(r, false, e));
+    np_stream *s = open_stream(r);
+    for (int i = 0; i < 64; i++)
+        OK(np_stream_write(s, bytes, sizeof bytes, e));
+    finish(s);
+    cr_assert_eq(failure_of(r).web_status, NP_WEB_PROTOCOL_ERROR);
+    np_response *response = np_request_response(r);
+    cr_assert_eq(np_response_status(response), 413);
+    np_response_release(response);
+    world_close(&w);
+}
+
+Test(ws_8, after_an_early_success_the_body_is_sent_all_the_same)
+{
+    struct world w = world_open("head; " HELLO_REPLY "body 5");
+    np_request *r = ask_body(&w, LENGTH_5, true);
+    np_stream *s = open_stream(r);
+    put(s, "abc");
+    put(s, "de");
+    finish(s);
+    expect_hello(r);
+    UNTIL(heard(&w, "abcde"));
     world_close(&w);
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The phases of requests in the lab against the delays the lab was told: medians within 1 ms or 2 %, gap within 50 us or 0.5 % of the total.
+# The phases of requests in the lab against the delays the lab was told: medians within 1 ms or 2 %, gap within 50 us or 0.5 % of the total; without
+# what the handshake's span says of it, the time from its last message until the connection could be used.
 # A machine may hiccup: the whole measurement is made up to three times; a systematic error fails all of them.
 . "$(dirname "$0")/lib.sh"
 need sqlite3 sqlite3
@@ -25,7 +26,8 @@ measure() { # DNS_MS TTFB_MS
     trace_is_sound trace.db
     dns=$(median trace.db dns_ns)
     wait=$(median trace.db wait_ns)
-    gaps=$(sql trace.db 'SELECT count(*) FROM requests WHERE gap_ns > max(50000, total_ns / 200)')
+    gaps=$(sql trace.db "SELECT count(*) FROM requests r WHERE gap_ns > max(50000, total_ns / 200) + coalesce(
+        (SELECT sum(json_extract(s.detail, '\$.usable_after_ns')) FROM span s WHERE s.request_id = r.id AND s.kind = 4), 0)")
     echo "told dns $1 ms wait $2 ms: dns p50 $dns ns, wait p50 $wait ns, $gaps of 20 with a gap beyond the goal"
     near "$dns" $(($1 * 1000000)) && near "$wait" $(($2 * 1000000)) && [ "$gaps" -le 1 ]
 }

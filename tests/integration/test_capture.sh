@@ -103,7 +103,7 @@ CREATE TABLE told AS SELECT r.id, CAST(substr(c.local, instr(c.local, ':') + 1) 
   CAST(substr(c.remote, instr(c.remote, ':') + 1) AS INTEGER) AS kind, r.late_ns, r.start_ns - o.offset AS start_ns, r.gap_ns, r.total_ns, CASE WHEN r.received_bytes > 1000 THEN 'long' ELSE 'short' END AS size,
   (SELECT s.start_ns - o.offset FROM t.span s WHERE s.request_id = r.id AND s.kind = 4) AS hello_ns,
   (SELECT s.start_ns + s.duration_ns - o.offset FROM t.span s WHERE s.request_id = r.id AND s.kind = 4) AS finished_ns,
-  (SELECT s.detail LIKE '%"kernel"%' FROM t.span s WHERE s.request_id = r.id AND s.kind = 4) AS finished_by_kernel
+  (SELECT json_extract(s.detail, '$.usable_after_ns') FROM t.span s WHERE s.request_id = r.id AND s.kind = 4) AS usable_after_ns
   FROM t.request r JOIN t.connection c ON c.id = r.connection_id CROSS JOIN (SELECT unix_ns - mono_ns AS offset FROM t.clock ORDER BY mono_ns LIMIT 1) o;
 CREATE TABLE edge AS SELECT request_id AS id, phase, start_ns AS begins, start_ns + duration_ns AS ends, boundary FROM t.phases WHERE present;
 CREATE INDEX edge_by_id ON edge (id, phase);
@@ -112,8 +112,8 @@ CREATE TABLE pair AS SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY cl
 CREATE TABLE off AS
   SELECT kind, size, 1 AS n, 'connect end' AS boundary, start_ns + ends - syn_ack AS off, boundary AS how FROM pair JOIN edge USING (id) WHERE phase = 'connect'
   UNION ALL SELECT kind, size, 2, 'ClientHello', hello_ns - hello, '' FROM pair WHERE kind <> 80
-  UNION ALL SELECT kind, size, 3, 'TLS end', finished_ns - tls_end, CASE WHEN finished_by_kernel THEN '30' ELSE '' END FROM pair WHERE kind <> 80
-  UNION ALL SELECT kind, size, 7, '(phase tls ends)', start_ns + ends - tls_end, boundary FROM pair JOIN edge USING (id) WHERE phase = 'tls'
+  UNION ALL SELECT kind, size, 3, 'TLS end', start_ns + ends - tls_end, boundary FROM pair JOIN edge USING (id) WHERE phase = 'tls'
+  UNION ALL SELECT kind, size, 7, '(TLS usable)', finished_ns + usable_after_ns - tls_end, '' FROM pair WHERE kind <> 80
   UNION ALL SELECT kind, size, 4, 'request sent', start_ns + begins - request, '' FROM pair JOIN edge USING (id) WHERE phase = 'send'
   UNION ALL SELECT kind, size, 5, 'first byte', start_ns + ends - first_byte, boundary FROM pair JOIN edge USING (id) WHERE phase = 'wait'
   UNION ALL SELECT kind, size, 6, 'last byte', start_ns + ends - last_byte, boundary FROM pair JOIN edge USING (id) WHERE phase = 'receive' AND coalesce(late_ns, 0) = 0;

@@ -67,6 +67,14 @@ static int64_t spans(const char *where)
     return query_int(path, sql);
 }
 
+/* Readings of TCP in a phase (those of schema v1). */
+static int64_t readings(np_phase phase)
+{
+    char sql[128];
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM tcp_sample WHERE boundary = %d", (int)phase);
+    return query_int(path, sql);
+}
+
 static np_request *post(void)
 {
     char url[128];
@@ -132,6 +140,8 @@ Test(upload_trace, a_gathered_body_is_in_send_from_the_stream_on)
     cr_expect_eq(spans("kind = 'application' AND phase = 'send'"), 1);
     cr_expect_eq(spans("kind = 'piece'"), 0, "over plain TCP it is one piece");
     cr_expect_eq(query_int(path, "SELECT sent_bytes FROM connections"), 5);
+    cr_expect_eq(readings(NP_PHASE_CONNECT), 1, "the connection is new");
+    cr_expect_eq(readings(NP_PHASE_SEND), 1, "the body is out");
     cr_expect_eq(query_int(path, "SELECT count(*) FROM header h JOIN text n ON n.id = h.name_id "
                                  "WHERE n.value = 'Content-Length' AND "
                                  "h.value = '5'"),
@@ -153,6 +163,7 @@ Test(upload_trace, what_the_program_holds_up_is_a_part_of_send)
     record();
 
     cr_expect_eq(number("sent_bytes"), 15, "without the frame of chunks");
+    cr_expect_eq(readings(NP_PHASE_SEND), 1);
     cr_expect_geq(number("send_application_ns"), 20 * NP_NS_PER_MS);
     cr_expect_geq(number("send_ns"), number("send_application_ns"));
     cr_expect_geq(spans("kind = 'application' AND phase = 'send'"), 2);
@@ -196,6 +207,8 @@ Test(upload_trace, the_wait_for_100_is_a_span_of_send)
     cr_expect_geq(query_int(path, "SELECT duration_ns FROM spans WHERE kind = 'continue_wait'"),
                   19 * NP_NS_PER_MS);
     cr_expect_geq(number("wait_ns"), 19 * NP_NS_PER_MS, "the server's own time is in wait");
+    cr_expect_eq(readings(NP_PHASE_SEND), 1);
+    cr_expect_eq(readings(NP_PHASE_WAIT), 1, "it was slow");
     cr_expect_eq(query_int(path, "SELECT count(*) FROM header h JOIN text n ON n.id = h.name_id "
                                  "WHERE n.value = 'Expect'"),
                  1);
@@ -231,6 +244,8 @@ Test(upload_trace, an_early_response_is_said)
     record();
 
     cr_expect_eq(number("flags & 1"), 1);
+    cr_expect_eq(readings(NP_PHASE_SEND), 1,
+                 "the body has come to its end, if not to its last byte");
     cr_expect_eq(number("wait_ns"), -999, "absent");
     cr_expect_eq(number("sent_bytes"), 5);
     cr_expect_eq(number("status"), 404);
@@ -252,6 +267,10 @@ Test(upload_trace, bytes_that_the_kernel_still_holds_are_said)
 
     cr_expect_eq(number("sent_bytes"), LENGTH);
     cr_expect_eq(number("flags & 3"), 2, "the reader is slower than the writer");
+    cr_expect_eq(readings(NP_PHASE_SEND), 1);
+    cr_expect_gt(
+        query_int(path, "SELECT unsent_bytes + unacked FROM tcp_sample WHERE boundary = 6"), 0,
+        "that is what it tells");
     free(bytes);
     clean();
 }

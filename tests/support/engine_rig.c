@@ -338,8 +338,10 @@ static bool start_engine(struct rig *rig, const np_engine_options *options,
                          const char *const *resolve, size_t resolve_count, np_producer *producer)
 {
     np_error err;
-    const np_dialer_options dialer = {
-        .resolve = resolve, .resolve_count = resolve_count, .dns_servers = rig_dns_servers};
+    const np_dialer_options dialer = {.resolve = resolve,
+                                      .resolve_count = resolve_count,
+                                      .dns_servers = rig_dns_servers,
+                                      .kernel_times = options->kernel_times};
     if (np_loop_create(&rig->loop, &err) != NP_OK ||
         np_dialer_create(rig->loop, &dialer, producer, &rig->dialer, &err) != NP_OK ||
         np_engine_create(rig->loop, rig->dialer, producer, options, &rig->engine, &err) != NP_OK ||

@@ -66,6 +66,8 @@ try {
     np_attempt *attempt;
     np_attempt_status status;
     int fd, error_number;
+    np_stamp since;
+    uint64_t before_ns, after_ns; /* around np_attempt_start */
     bool is_called;
     np_loop_task task;
     sem_t done;
@@ -85,10 +87,16 @@ static void on_end(np_attempt *attempt, int error_number, int fd, uint64_t now_n
 static void run_start(np_loop_task *task)
 {
     struct try *t = (struct try *)(void *)((char *)task - offsetof(struct try, task));
-    t->status =
-        np_attempt_start(t->loop, &t->spec, on_end, t, &t->attempt, &t->fd, &t->error_number);
-    if (t->status != NP_ATTEMPT_RUNNING)
-        sem_post(&t->done);
+    np_attempt_outcome outcome;
+    t->before_ns = np_now();
+    t->status = np_attempt_start(t->loop, &t->spec, on_end, t, &t->attempt, &outcome);
+    t->after_ns = np_now();
+    if (t->status == NP_ATTEMPT_RUNNING)
+        return;
+    t->fd = outcome.fd;
+    t->error_number = outcome.error_number;
+    t->since = outcome.since;
+    sem_post(&t->done);
 }
 
 static void run_try(struct try *t, const np_address *address)
@@ -125,7 +133,7 @@ Test(attempt, a_socket_that_connects_at_once_is_replaced)
 
     run_try(&t, &address);
 
-    cr_assert_eq(t.status, NP_ATTEMPT_RUNNING);
+    cr_assert_neq(t.status, NP_ATTEMPT_UNCONNECTED);
     cr_assert_eq(connects, 2);
     cr_assert_eq(t.error_number, 0);
     cr_assert_eq(second_connect(t.fd, &address), 0);
@@ -154,6 +162,84 @@ Test(attempt, when_that_one_does_too_the_caller_gets_one_that_is_not_connected)
     close(t.fd);
     cr_assert_eq(count_descriptors(), before);
     close(listener);
+}
+
+/* A connect of the kernel's own speed, but the answer is there when it returns. */
+static int patient_connect(int fd, const struct sockaddr *address, socklen_t size)
+{
+    const int rc = connect(fd, address, size);
+    const int error_number = errno;
+    struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
+    (void)poll(&poll_fd, 1, 20000);
+    errno = error_number;
+    return rc;
+}
+
+Test(attempt, an_answer_that_is_there_when_connect_returns_is_told_at_once)
+{
+    uint16_t port = 0;
+    const int listener = listener_open("127.0.0.1", &port);
+    const np_address address = address_of(listener);
+    struct try t = {.spec.connect = patient_connect};
+
+    run_try(&t, &address);
+
+    cr_assert_eq(t.status, NP_ATTEMPT_CONNECTED);
+    cr_assert_not(t.is_called);
+    cr_assert_eq(t.error_number, 0);
+    cr_assert_geq(t.since.ns, t.before_ns);
+    cr_assert_leq(t.since.ns, t.after_ns);
+    cr_assert_eq(second_connect(t.fd, &address), 0, "nobody has asked for it again");
+    close(t.fd);
+    close(listener);
+
+    struct try refused = {.spec.connect = patient_connect};
+    run_try(&refused, &address);
+    cr_assert_eq(refused.status, NP_ATTEMPT_FAILED);
+    cr_assert_not(refused.is_called);
+    cr_assert_eq(refused.error_number, ECONNREFUSED);
+    cr_assert_eq(refused.fd, -1);
+}
+
+static int full_listener;
+
+/* The SYN finds the listener's queue full, and the one sent again a second later does not. */
+static int late_connect(int fd, const struct sockaddr *address, socklen_t size)
+{
+    const int rc = connect(fd, address, size);
+    const int error_number = errno;
+    (void)listen(full_listener, 16);
+    errno = error_number;
+    return rc;
+}
+
+Test(attempt, an_answer_that_comes_later_is_told_by_the_loop)
+{
+    uint16_t port = 0;
+    full_listener = listener_open("127.0.0.1", &port);
+    const np_address address = address_of(full_listener);
+    struct try t = {.spec.connect = late_connect};
+    int fillers[8];
+    size_t count = 0;
+    cr_assert_eq(listen(full_listener, 0), 0);
+    for (int is_taken = 1; is_taken == 1; count++) {
+        cr_assert_lt(count, sizeof fillers / sizeof fillers[0]);
+        fillers[count] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        (void)connect(fillers[count], &address.any, sizeof address.v4);
+        struct pollfd poll_fd = {.fd = fillers[count], .events = POLLOUT};
+        is_taken = poll(&poll_fd, 1, 200);
+    }
+
+    run_try(&t, &address);
+
+    cr_assert_eq(t.status, NP_ATTEMPT_RUNNING);
+    cr_assert(t.is_called);
+    cr_assert_eq(t.error_number, 0);
+    cr_assert_eq(second_connect(t.fd, &address), 0);
+    for (size_t i = 0; i < count; i++)
+        close(fillers[i]);
+    close(t.fd);
+    close(full_listener);
 }
 
 Test(attempt, a_refusal_closes_the_socket)

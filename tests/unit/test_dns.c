@@ -66,14 +66,16 @@ static void on_news(uint64_t now_ns, void *user)
 static void run_batch(np_loop_task *task)
 {
     struct rig *rig = (struct rig *)task;
-    for (size_t i = rig->first; i < rig->first + rig->count; i++) {
+    /* With the last end the next batch may be filled in. */
+    const size_t first = rig->first, end = rig->first + rig->count;
+    for (size_t i = first; i < end; i++) {
         struct one_ask *a = &rig->asks[i];
         a->ask =
             np_dns_ask_start(rig->dns, a->name, (uint32_t)i + 1, 0, a->cold, np_now(), on_news, a);
         const np_dns_state *state = np_dns_ask_state(a->ask);
         a->known_at_start = state->done_v4 && state->done_v6;
     }
-    for (size_t i = rig->first; i < rig->first + rig->count; i++)
+    for (size_t i = first; i < end; i++)
         if (rig->asks[i].ask && rig->asks[i].known_at_start)
             end_ask(&rig->asks[i], np_now());
 }

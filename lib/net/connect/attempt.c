@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,11 +114,14 @@ static int connect_result(int fd, unsigned ready)
 }
 
 /*
- * When the SYN-ACK came. TCP's only sample of the round trip so far is that of the SYN, in us: it
- * was sent inside connect(), which on a local network also runs the peer, so counting from the call
- * is right to within its length. A SYN that was sent twice gives no such sample.
+ * When the SYN-ACK came. TCP's only sample of the round trip so far is that of the SYN, in us, and
+ * the SYN was sent inside connect(): the answer came between the call plus the round trip and the
+ * return plus the round trip. Where in between: 400 connects each were watched by a capture. The
+ * SYN leaves when 70 % of the call are over; but where the peer is on the same machine the kernel
+ * runs it, and takes its answer, before connect() returns, and a fifth to a third of what is left
+ * beside the round trip lies before the answer. A SYN that was sent twice gives no such sample.
  */
-static void find_connected(np_attempt *attempt, int fd, uint64_t now_ns)
+static void find_connected(np_attempt *attempt, int fd, bool at_once, uint64_t now_ns)
 {
     const np_span_seat *seat = &attempt->spec.seat;
     np_tcp_reading tcp;
@@ -126,46 +130,81 @@ static void find_connected(np_attempt *attempt, int fd, uint64_t now_ns)
         return;
     np_tcp_sample_emit(seat->producer, seat->request, seat->connection, NP_PHASE_CONNECT, now_ns,
                        &tcp);
-    const uint64_t at_ns = attempt->call_ns + (uint64_t)tcp.rtt_us * NP_NS_PER_US;
-    if (tcp.rtt_us == 0 || tcp.retransmits > 0 || at_ns > now_ns)
+    const uint64_t round_ns = (uint64_t)tcp.rtt_us * NP_NS_PER_US;
+    const uint64_t first_ns = attempt->call_ns + round_ns;
+    const uint64_t last_ns = at_once ? attempt->called_ns : attempt->called_ns + round_ns;
+    if (tcp.rtt_us == 0 || tcp.retransmits > 0 || first_ns > last_ns)
         return;
-    attempt->connected = (np_stamp){
-        .ns = at_ns,
-        .source = NP_SOURCE_KERNEL,
-        .uncertainty = np_uncertainty(attempt->called_ns - attempt->call_ns + NP_NS_PER_US)};
+    const uint64_t quarter_ns = (last_ns - first_ns) / 4;
+    const uint64_t at_ns = first_ns + (at_once ? quarter_ns : 3 * quarter_ns);
+    if (at_ns > now_ns)
+        return;
+    attempt->connected = (np_stamp){.ns = at_ns,
+                                    .source = NP_SOURCE_KERNEL,
+                                    .uncertainty = np_uncertainty(3 * quarter_ns + NP_NS_PER_US)};
+}
+
+/* Ends a socket whose poll says `ready`; at_once: right behind connect(). */
+static int settle(np_attempt *attempt, int fd, unsigned ready, bool at_once, uint64_t now_ns)
+{
+    const int error_number = connect_result(fd, ready);
+    if (error_number == 0)
+        find_connected(attempt, fd, at_once, now_ns);
+    span_end_error(attempt, error_number == 0 ? attempt->connected.ns : now_ns, error_number);
+    if (error_number != 0)
+        close(fd);
+    return error_number;
 }
 
 static void on_ready(int fd, unsigned ready, uint64_t now_ns, void *user)
 {
     np_attempt *attempt = user;
-    const int error_number = connect_result(fd, ready);
-    if (error_number == 0)
-        find_connected(attempt, fd, now_ns);
-    span_end_error(attempt, error_number == 0 ? attempt->connected.ns : now_ns, error_number);
+    const int error_number = settle(attempt, fd, ready, false, now_ns);
     np_loop_watch_stop(attempt->watch);
-    if (error_number != 0)
-        close(fd);
     const np_attempt_fn fn = attempt->fn;
     void *owner = attempt->user;
     fn(attempt, error_number, error_number ? -1 : fd, now_ns, owner);
     free(attempt);
 }
 
-static np_attempt_status fail_at_once(np_attempt *attempt, int failure, int *error_number)
+static np_attempt_status fail_at_once(np_attempt *attempt, int failure, np_attempt_outcome *outcome)
 {
     span_end_error(attempt, np_now(), failure);
     if (attempt->fd >= 0)
         close(attempt->fd);
     free(attempt);
-    *error_number = failure;
+    outcome->error_number = failure;
     return NP_ATTEMPT_FAILED;
 }
 
-static np_attempt_status hand_over_unconnected(np_attempt *attempt, int *fd, int *error_number)
+/* What poll says of a socket whose connect() has just returned; 0: it goes on. */
+static unsigned ready_at_once(int fd)
 {
-    *fd = open_socket(&attempt->spec.address);
-    if (*fd < 0)
-        return fail_at_once(attempt, errno, error_number);
+    struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
+    if (poll(&poll_fd, 1, 0) != 1)
+        return 0;
+    const bool failed = poll_fd.revents & (POLLERR | POLLHUP | POLLNVAL);
+    return NP_LOOP_WRITE | (failed ? (unsigned)NP_LOOP_ERROR : 0);
+}
+
+static np_attempt_status settle_at_once(np_attempt *attempt, unsigned ready,
+                                        np_attempt_outcome *outcome)
+{
+    const uint64_t now_ns = np_now();
+    outcome->error_number = settle(attempt, attempt->fd, ready, true, now_ns);
+    if (outcome->error_number == 0) {
+        outcome->fd = attempt->fd;
+        outcome->since = attempt->connected;
+    }
+    free(attempt);
+    return outcome->error_number ? NP_ATTEMPT_FAILED : NP_ATTEMPT_CONNECTED;
+}
+
+static np_attempt_status hand_over_unconnected(np_attempt *attempt, np_attempt_outcome *outcome)
+{
+    outcome->fd = open_socket(&attempt->spec.address);
+    if (outcome->fd < 0)
+        return fail_at_once(attempt, errno, outcome);
     span_end(attempt, np_now(), NP_SPAN_OK, "{\"source\":\"curl\"}");
     free(attempt);
     return NP_ATTEMPT_UNCONNECTED;
@@ -191,14 +230,14 @@ static int connect_once(np_attempt *attempt, bool is_first)
 }
 
 np_attempt_status np_attempt_start(np_loop *loop, const np_attempt_spec *spec, np_attempt_fn fn,
-                                   void *user, np_attempt **out, int *fd, int *error_number)
+                                   void *user, np_attempt **out, np_attempt_outcome *outcome)
 {
     *out = NULL;
-    *fd = -1;
-    *error_number = ENOMEM;
+    *outcome = (np_attempt_outcome){.error_number = ENOMEM, .fd = -1};
     np_attempt *attempt = calloc(1, sizeof *attempt);
     if (!attempt)
         return NP_ATTEMPT_FAILED;
+    outcome->error_number = 0;
     *attempt = (np_attempt){.loop = loop, .spec = *spec, .fd = -1, .fn = fn, .user = user};
     int rc = connect_once(attempt, true);
     if (rc == 0) {
@@ -208,13 +247,16 @@ np_attempt_status np_attempt_start(np_loop *loop, const np_attempt_spec *spec, n
     if (rc == 0) {
         close(attempt->fd);
         attempt->fd = -1;
-        return hand_over_unconnected(attempt, fd, error_number);
+        return hand_over_unconnected(attempt, outcome);
     }
     if (rc != EINPROGRESS)
-        return fail_at_once(attempt, rc, error_number);
+        return fail_at_once(attempt, rc, outcome);
+    const unsigned ready = ready_at_once(attempt->fd);
+    if (ready)
+        return settle_at_once(attempt, ready, outcome);
     attempt->watch = np_loop_watch_start(loop, attempt->fd, NP_LOOP_WRITE, on_ready, attempt);
     if (!attempt->watch)
-        return fail_at_once(attempt, ENOMEM, error_number);
+        return fail_at_once(attempt, ENOMEM, outcome);
     *out = attempt;
     return NP_ATTEMPT_RUNNING;
 }

@@ -255,12 +255,11 @@ static bool start_attempt(np_dial *dial, const np_address *address, uint64_t now
         .ask_kernel = dial->dialer->ask_kernel,
         .begins_phase = dial->phase == PHASE_NONE && !dial->has_attempted
     };
-    int fd = -1;
-    int error_number = 0;
+    np_attempt_outcome outcome;
     np_attempt *attempt = NULL;
     const np_attempt_status status =
-        np_attempt_start(dial->dialer->loop, &spec, on_attempt, dial, &attempt, &fd, &error_number);
-    if (rank(error_number) != 5 || status != NP_ATTEMPT_FAILED) {
+        np_attempt_start(dial->dialer->loop, &spec, on_attempt, dial, &attempt, &outcome);
+    if (rank(outcome.error_number) != 5 || status != NP_ATTEMPT_FAILED) {
         dial->has_attempted = true;
         dial->phase = PHASE_CONNECT;
     }
@@ -269,13 +268,17 @@ static bool start_attempt(np_dial *dial, const np_address *address, uint64_t now
         dial->attempts[dial->attempt_count++] = attempt;
         return true;
     case NP_ATTEMPT_FAILED:
-        note_failure(dial, address, error_number);
+        note_failure(dial, address, outcome.error_number);
         np_race_failed(&dial->race, now_ns);
         return true;
+    case NP_ATTEMPT_CONNECTED:
+        connected(dial, address, outcome.fd, outcome.since, np_now());
+        return false;
     case NP_ATTEMPT_UNCONNECTED:
         dial->result.second_connect = true;
         now_ns = np_now();
-        connected(dial, address, fd, (np_stamp){.ns = now_ns, .source = NP_SOURCE_SYSCALL}, now_ns);
+        connected(dial, address, outcome.fd, (np_stamp){.ns = now_ns, .source = NP_SOURCE_SYSCALL},
+                  now_ns);
         return false;
     }
     return true;
@@ -357,6 +360,7 @@ static void on_timer(uint64_t now_ns, void *user)
 {
     np_dial *dial = user;
     if (dial->is_over) {
+        dial->result.looked_ns = now_ns;
         tell(dial);
         return;
     }

@@ -56,7 +56,7 @@ typedef struct np_dial_result {
     char remote[NP_ADDRESS_TEXT], local[NP_ADDRESS_TEXT];
     uint64_t connected_ns; /* the stamp of the end of connect */
     uint8_t connected_source, connected_uncertainty;
-    uint64_t looked_ns; /* when we learned of it */
+    uint64_t looked_ns; /* when the loop got to it */
     bool dns_cached;
     bool second_connect; /* connect() answered 0 at once, twice: the socket is NOT connected,
                             libcurl must connect it to `peer` */

@@ -63,30 +63,51 @@ static uint64_t to_monotonic(const struct timespec *stamp)
     return stamp_ns <= 0 || (uint64_t)stamp_ns > np_now() ? 0 : (uint64_t)stamp_ns;
 }
 
+/* Where the bytes of a peek would go that are cut off instead. The kernel writes nothing there, but
+   it checks, and so do the tools that watch a program's memory, that there is room for them all. */
+enum { NOWHERE_BYTES = 65536, NOWHERE_PARTS = 64 };
+static char nowhere[NOWHERE_BYTES];
+
+/* So many bytes, in parts that lie all in one place; 0: more than fit. */
+static size_t fill_parts(struct iovec *parts, size_t bytes)
+{
+    size_t count = 0;
+    for (; bytes > 0 && count < NOWHERE_PARTS; count++) {
+        const size_t length = bytes < NOWHERE_BYTES ? bytes : NOWHERE_BYTES;
+        parts[count] = (struct iovec){.iov_base = nowhere, .iov_len = length};
+        bytes -= length;
+    }
+    return bytes == 0 ? count : 0;
+}
+
 uint64_t np_kernel_time_of(int fd, np_kernel_byte which, uint64_t *queued)
 {
-    /* Cut off at once instead of copied (MSG_TRUNC), a TCP socket's queue can be walked to its end:
-       the stamp is that of the last packet touched. */
     const bool to_last = which == NP_KERNEL_LAST_BYTE;
-    char byte;
-    struct iovec part = {.iov_base = &byte, .iov_len = to_last ? INT32_MAX : 1};
-    union {
-        char bytes[CMSG_SPACE(3 * sizeof(struct timespec))];
-        struct cmsghdr align;
-    } control;
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = control.bytes,
-                             .msg_controllen = sizeof control.bytes};
     /* On an empty queue recvmsg would take the socket's error, a reset, away from libcurl. */
     int bytes = 0;
     if (ioctl(fd, SIOCINQ, &bytes) != 0 || bytes <= 0)
         bytes = 0;
     if (queued)
         *queued = (uint64_t)bytes;
+    if (bytes == 0)
+        return 0;
+    /* Cut off at once instead of copied (MSG_TRUNC), a TCP socket's queue can be walked to its end:
+       the stamp is that of the last packet touched. */
+    char byte;
+    struct iovec parts[NOWHERE_PARTS];
+    parts[0] = (struct iovec){.iov_base = &byte, .iov_len = 1};
+    const size_t part_count = to_last ? fill_parts(parts, (size_t)bytes) : 1;
+    union {
+        char bytes[CMSG_SPACE(3 * sizeof(struct timespec))];
+        struct cmsghdr align;
+    } control;
+    struct msghdr message = {.msg_iov = parts,
+                             .msg_iovlen = part_count,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
     /* Not by the wrapper: the address sanitizer's takes the bytes cut off for bytes written. */
-    if (bytes == 0 || syscall(SYS_recvmsg, fd, &message,
-                              MSG_PEEK | MSG_DONTWAIT | (to_last ? MSG_TRUNC : 0)) <= 0)
+    if (part_count == 0 || syscall(SYS_recvmsg, fd, &message,
+                                   MSG_PEEK | MSG_DONTWAIT | (to_last ? MSG_TRUNC : 0)) <= 0)
         return 0;
     uint64_t stamp_ns = 0;
     for (struct cmsghdr *head = CMSG_FIRSTHDR(&message); head; head = CMSG_NXTHDR(&message, head)) {

@@ -2,9 +2,10 @@
  * When a connection's TCP is read into the trace (tcp_sample.h). Floor 2; loop thread only.
  *
  * A reading costs a system call and a row, so they are taken where they explain something: when a
- * connection stands, when a body has been sent, when a phase took NP_TCP_SLOW_NS, and when a
- * request failed. A phase that is slow again and again is asked about once in NP_TCP_AGAIN_NS a
- * connection: the counters only grow, so nothing is lost in between.
+ * connection stands, when a body has been sent or is not wanted to its end, when a phase took
+ * NP_TCP_SLOW_NS, and when a request failed. Where phases are slow again and again, that is asked
+ * about once in NP_TCP_AGAIN_NS a connection: the counters only grow, so nothing is lost in
+ * between.
  */
 #ifndef NP_NET_CONNECTION_SAMPLE_H
 #define NP_NET_CONNECTION_SAMPLE_H

@@ -67,7 +67,8 @@ static bool set_common(np_easy *easy)
     SET(CURLOPT_ERRORBUFFER, easy->error);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_FOLLOWLOCATION, 0L);
-    SET(CURLOPT_PROXY, ""); /* not even from the environment */
+    SET(CURLOPT_PROXY, "");   /* not even from the environment, */
+    SET(CURLOPT_NOPROXY, ""); /* which is not to be looked at, either */
     SET(CURLOPT_PATH_AS_IS, 1L);
     SET(CURLOPT_TCP_NODELAY, 0L); /* is set on the socket already */
     SET(CURLOPT_MAXAGE_CONN, max_age_s);
@@ -128,6 +129,20 @@ np_easy *np_easy_take(np_service_point *point)
 
 /* --- what a request sets --- */
 
+/* A URL that is the same as before is not taken apart again: libcurl does that anew for every
+ * transfer, and puts it together again, unless it is given the parts. (Version 7.88 loses the zone
+ * of an address when it copies them; and what cannot be taken apart is left to it, with its words.)
+ */
+static CURLcode set_parts(np_easy *easy, const char *url)
+{
+    const unsigned flags = CURLU_PATH_AS_IS | CURLU_NON_SUPPORT_SCHEME; /* those of libcurl */
+    if (!easy->parts && !(easy->parts = curl_url()))
+        return CURLE_OUT_OF_MEMORY;
+    const bool known = !strchr(easy->point->key.host, '%') &&
+                       curl_url_set(easy->parts, CURLUPART_URL, url, flags) == CURLUE_OK;
+    return curl_easy_setopt(easy->handle, CURLOPT_CURLU, known ? easy->parts : NULL);
+}
+
 static CURLcode set_url(np_easy *easy, const char *url)
 {
     if (easy->url && strcmp(easy->url, url) == 0)
@@ -141,7 +156,8 @@ static CURLcode set_url(np_easy *easy, const char *url)
         easy->url_capacity = size;
     }
     memcpy(easy->url, url, size);
-    return curl_easy_setopt(easy->handle, CURLOPT_URL, url);
+    const CURLcode rc = curl_easy_setopt(easy->handle, CURLOPT_URL, url);
+    return rc ? rc : set_parts(easy, url);
 }
 
 static CURLcode set_method(np_easy *easy, const np_transfer_spec *spec)
@@ -416,6 +432,7 @@ void np_easy_free(np_easy *easy)
         return;
     np_connection_drop_easy(easy);
     curl_easy_cleanup(easy->handle);
+    curl_url_cleanup(easy->parts);
     curl_slist_free_all(easy->resolve);
     free(easy->header_text);
     free(easy->list);

@@ -117,6 +117,7 @@ struct np_service_point {
 typedef struct np_look {
     uint64_t looked_ns;         /* when we found it readable; 0: libcurl reads on its own account */
     uint64_t before_ns;         /* the look before this one, at which none of this was there */
+    uint64_t asleep_ns;         /* the loop was about to sleep; where it slept */
     uint64_t peeked_ns;         /* the kernel had been asked */
     uint64_t first_ns, last_ns; /* arrival of the first and of the last byte that waited; 0: not
                                    asked, or no stamp */
@@ -124,6 +125,9 @@ typedef struct np_look {
     uint64_t taken;             /* bytes of the response that we had before */
     uint64_t late_ns;           /* that is told apart; 0: none */
     bool slept;                 /* the loop slept when the first of it came */
+    bool by_poll;   /* first_ns is no stamp: the loop's poll said then that something is there */
+    np_phase setup; /* NP_PHASE_TUNNEL, NP_PHASE_TLS: the connection was being set up; else neither
+                     */
 } np_look;
 
 typedef enum np_connection_state {
@@ -198,7 +202,8 @@ struct np_connection {
     uint8_t connected_source, connected_uncertainty;
     bool stamped; /* the kernel can be asked when bytes came */
     np_look look;
-    uint64_t sampled_ns; /* TCP was last asked; 0: never */
+    uint64_t sampled_ns, slow_sampled_ns; /* TCP was last asked, and because a phase was slow; 0:
+                                             never */
     struct sockaddr_storage peer;
     /* TLS, while it is being set up */
     uint64_t handed_over_ns, hello_ns;
@@ -226,6 +231,7 @@ struct np_easy {
     char method[32];              /* as set, for a method of its own kind */
     char *url;                    /* as set; url[url_capacity] */
     size_t url_capacity;
+    CURLU *parts; /* of `url`, as set; NULL: never */
     /* The request fields as set: list[] are nodes in our own memory whose texts lie in header_text.
      */
     char *header_text;

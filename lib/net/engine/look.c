@@ -53,6 +53,13 @@ bool np_look_is_wanted(const np_connection *connection)
             connection->requests <= 1);
 }
 
+static np_phase setup_phase(const np_connection *connection)
+{
+    if (connection->state != NP_CONNECTION_HANDSHAKING)
+        return NP_PHASE_QUEUE;
+    return np_tunnel_is_asking(connection->tunnel) ? NP_PHASE_TUNNEL : NP_PHASE_TLS;
+}
+
 void np_look_begin(np_connection *connection, uint64_t now_ns)
 {
     const np_engine *engine = connection->engine;
@@ -68,10 +75,15 @@ void np_look_begin(np_connection *connection, uint64_t now_ns)
         return;
     *look = (np_look){.looked_ns = now_ns,
                       .before_ns = loop.before_ns,
+                      .asleep_ns = loop.asleep_ns,
                       .slept = loop.slept,
+                      .setup = setup_phase(connection),
                       .taken = taken_of(transfer)};
     look->first_ns = np_kernel_time_of(connection->fd, NP_KERNEL_FIRST_BYTE, &look->queued);
-    if (each && look->first_ns && may_end(transfer))
+    look->by_poll = !look->first_ns && look->queued;
+    if (look->by_poll)
+        look->first_ns = loop.woke_ns;
+    else if (each && look->first_ns && may_end(transfer))
         look->last_ns = np_kernel_time_of(connection->fd, NP_KERNEL_LAST_BYTE, NULL);
     look->peeked_ns = np_now();
     find_lateness(look);
@@ -122,7 +134,8 @@ void np_look_again(np_connection *connection)
     const uint64_t record_ns = between(WAKE_UP_NS, look->first_ns);
     if (look->slept && look->first_ns)
         look->before_ns = later(look->before_ns, record_ns);
-    look->slept = false;
+    look->slept = look->by_poll = false;
+    look->setup = NP_PHASE_QUEUE;
     look->first_ns = np_kernel_time_of(connection->fd, NP_KERNEL_FIRST_BYTE, &look->queued);
     look->peeked_ns = np_now();
     find_lateness(look);
@@ -133,10 +146,16 @@ bool np_look_has_more(const np_connection *connection)
     return connection->look.looked_ns && connection->look.first_ns;
 }
 
-static np_phase phase_of(const np_connection *connection, const np_transfer *transfer)
+static bool is_setup(const np_look *look)
 {
-    if (connection->state == NP_CONNECTION_HANDSHAKING)
-        return np_tunnel_is_asking(connection->tunnel) ? NP_PHASE_TUNNEL : NP_PHASE_TLS;
+    return look->setup == NP_PHASE_TLS || look->setup == NP_PHASE_TUNNEL;
+}
+
+/* Set-up may have ended, and the request begun, in this look. */
+static np_phase phase_of(const np_look *look, const np_transfer *transfer)
+{
+    if (is_setup(look))
+        return look->setup;
     return transfer->stage == NP_STAGE_RECEIVE ? NP_PHASE_RECEIVE : NP_PHASE_WAIT;
 }
 
@@ -144,8 +163,8 @@ static void tell_lateness(const np_connection *connection, np_transfer *transfer
 {
     const np_look *look = &connection->look;
     np_producer *producer = connection->engine->producer;
-    const np_phase phase = phase_of(connection, transfer);
-    if (connection->state != NP_CONNECTION_HANDSHAKING)
+    const np_phase phase = phase_of(look, transfer);
+    if (!is_setup(look))
         transfer->late_ns += look->late_ns;
     if (transfer->late_count++ >= NP_LATE_SPANS)
         return;
@@ -173,13 +192,21 @@ void np_look_end(np_connection *connection)
     }
 }
 
-/* How far before its stamp the first byte may have come. */
+static uint8_t source_of(const np_look *look)
+{
+    return look->by_poll ? NP_SOURCE_SYSCALL : NP_SOURCE_KERNEL;
+}
+
+/* How far before its stamp the first byte may have come. What came right behind the moment at which
+   the loop was about to sleep may belong to what had come before that: then the loop did not sleep,
+   but its poll took long. */
 static uint64_t spread_of(const np_look *look, uint64_t not_before_ns)
 {
     const uint64_t most_ns = between(later(look->before_ns, not_before_ns), look->first_ns);
-    if (!look->slept)
+    const bool is_slow = look->by_poll || look->queued > ONE_SEGMENT;
+    const uint64_t wake_up_ns = is_slow ? SLOW_WAKE_UP_NS : WAKE_UP_NS;
+    if (!look->slept || look->first_ns < look->asleep_ns + wake_up_ns)
         return most_ns;
-    const uint64_t wake_up_ns = look->queued > ONE_SEGMENT ? SLOW_WAKE_UP_NS : WAKE_UP_NS;
     const uint64_t awake_ns = later(wake_up_ns, between(look->first_ns, look->peeked_ns));
     return awake_ns < most_ns ? awake_ns : most_ns;
 }
@@ -188,7 +215,10 @@ np_stamp np_look_first_byte(np_transfer *transfer, uint64_t now_ns)
 {
     const np_look *look = &transfer->connection->look;
     transfer->touched_ns = look->looked_ns;
-    const np_stamp told = {.ns = now_ns, .source = NP_SOURCE_CALLBACK};
+    np_stamp told = {.ns = now_ns, .source = NP_SOURCE_CALLBACK};
+    if (look->looked_ns && look->queued && !look->first_ns) /* asked inside, and no stamp */
+        told.uncertainty =
+            np_uncertainty(between(later(look->before_ns, transfer->send_begin_ns), now_ns));
     if (!look->looked_ns || !look->first_ns || look->first_ns > now_ns ||
         look->first_ns < transfer->send_begin_ns)
         return told;
@@ -198,7 +228,7 @@ np_stamp np_look_first_byte(np_transfer *transfer, uint64_t now_ns)
     if (!is_alone(transfer->connection)) /* the first byte may be another response's */
         off_ns = later(off_ns, between(look->first_ns, now_ns));
     return (np_stamp){
-        .ns = at_ns, .source = NP_SOURCE_KERNEL, .uncertainty = np_uncertainty(off_ns)};
+        .ns = at_ns, .source = source_of(look), .uncertainty = np_uncertainty(off_ns)};
 }
 
 np_stamp np_look_last_byte(const np_transfer *transfer)
@@ -228,7 +258,8 @@ np_stamp np_look_peer_finished(const np_connection *connection, uint64_t now_ns)
     if (!look->looked_ns || !look->first_ns || look->first_ns > now_ns ||
         look->first_ns < connection->flight_ns)
         return (np_stamp){.ns = now_ns, .source = NP_SOURCE_CALLBACK};
-    return (np_stamp){.ns = look->first_ns,
-                      .source = NP_SOURCE_KERNEL,
-                      .uncertainty = np_uncertainty(between(look->first_ns, now_ns))};
+    const uint64_t off_ns =
+        look->by_poll ? spread_of(look, connection->flight_ns) : between(look->first_ns, now_ns);
+    return (np_stamp){
+        .ns = look->first_ns, .source = source_of(look), .uncertainty = np_uncertainty(off_ns)};
 }

@@ -7,6 +7,11 @@
  * something: while a connection is set up and serves its first request, and whenever the loop may
  * be late, that is when it was busy with other things for NP_LATE_VISIBLE_NS before this look.
  *
+ * The kernel begins to stamp packets when one of its threads gets to it: up to 0.2 s after the
+ * first program has asked for it on this machine. What came before carries no stamp. Then what is
+ * known is that it was there when the loop's poll returned, and that it was not at the poll before,
+ * or, where the loop slept, that it woke it up: source `syscall`.
+ *
  * Lateness: bytes were there and we had not looked. From NP_LATE_VISIBLE_NS on it is a span of its
  * own and part of request.late_ns; below that it is the time in which a thread wakes up, and
  * nobody's: the timers of the loop are no finer, and nothing but a faster machine would change it.

@@ -137,22 +137,36 @@ static np_text_ref word(np_producer *producer, const char *text)
     return text ? np_producer_word(producer, text, strlen(text)) : 0;
 }
 
-/* The span goes from message to message, ClientHello to the last Finished; the phase to the moment
-   when the connection can be used. In between lie our write(), which on a local network runs the
-   peer, or the work on what came. Returns when the last message was out, or came. */
-static uint64_t end_handshake(const np_connection *connection, const SSL *ssl, uint64_t now_ns)
+/* When the last message of the handshake was out, or came. */
+static np_stamp last_message(const np_connection *connection, uint64_t now_ns)
 {
-    np_stamp last = {.ns = connection->flight_ns, .source = NP_SOURCE_CALLBACK};
     if (!connection->spoke_last || !connection->flight_ns)
-        last = np_look_peer_finished(connection, now_ns);
-    char detail[96];
-    (void)snprintf(detail, sizeof detail, "{%s\"last\":\"%s\",\"source\":\"%s\"}",
+        return np_look_peer_finished(connection, now_ns);
+    return (np_stamp){.ns = connection->flight_ns,
+                      .source = NP_SOURCE_CALLBACK,
+                      .uncertainty = np_uncertainty(STAMP_NS)};
+}
+
+/* Span and phase end with the message. Until the connection can be used there is still our write(),
+   which on a local network runs the peer, or the work on what came: that is nobody's network, lies
+   in `gap`, and the span says how long it was. */
+static void end_handshake(const np_connection *connection, const SSL *ssl, uint64_t now_ns)
+{
+    static const char *const sources[] = {[NP_SOURCE_CALLBACK] = "callback",
+                                          [NP_SOURCE_SYSCALL] = "syscall",
+                                          [NP_SOURCE_KERNEL] = "kernel"};
+    np_producer *producer = connection->engine->producer;
+    const uint32_t request = request_of(connection);
+    const np_stamp last = last_message(connection, now_ns);
+    char detail[128];
+    (void)snprintf(detail, sizeof detail,
+                   "{%s\"last\":\"%s\",\"source\":\"%s\",\"usable_after_ns\":%llu}",
                    SSL_session_reused(ssl) ? "\"resumed\":true," : "",
-                   connection->spoke_last ? "ours" : "peer",
-                   last.source == NP_SOURCE_KERNEL ? "kernel" : "callback");
-    np_emit_span_end(connection->engine->producer, last.ns, request_of(connection),
-                     connection->handshake_span, NP_SPAN_OK, detail);
-    return last.ns;
+                   connection->spoke_last ? "ours" : "peer", sources[last.source],
+                   (unsigned long long)(now_ns - last.ns));
+    np_emit_span_end(producer, last.ns, request, connection->handshake_span, NP_SPAN_OK, detail);
+    if (request)
+        np_emit_phase_stamp(producer, NP_EVENT_PHASE_END, last, request, NP_PHASE_TLS);
 }
 
 static void on_done(np_connection *connection, SSL *ssl)
@@ -161,13 +175,7 @@ static void on_done(np_connection *connection, SSL *ssl)
     const uint64_t now_ns = np_now();
     const uint32_t request = request_of(connection);
     connection->tls_done = true;
-    const uint64_t last_ns = end_handshake(connection, ssl, now_ns);
-    if (request)
-        np_emit_phase_stamp(producer, NP_EVENT_PHASE_END,
-                            (np_stamp){.ns = now_ns,
-                                       .source = NP_SOURCE_CALLBACK,
-                                       .uncertainty = np_uncertainty(now_ns - last_ns + STAMP_NS)},
-                            request, NP_PHASE_TLS);
+    end_handshake(connection, ssl, now_ns);
     np_connection_sample_slow(connection, request, NP_PHASE_TLS, connection->hello_ns, now_ns);
     const unsigned char *alpn = NULL;
     unsigned alpn_length = 0;

@@ -60,7 +60,6 @@ bool np_tunnel_set_options(np_easy *easy)
 #define SET(option, value) rc = rc ? rc : curl_easy_setopt(h, option, value)
     SET(CURLOPT_PROXY, text);
     SET(CURLOPT_PROXYTYPE, kinds[proxy->kind].type);
-    SET(CURLOPT_NOPROXY, ""); /* that has been decided */
     SET(CURLOPT_HTTPPROXYTUNNEL, (long)(speaks_http && point->tls));
     SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     SET(CURLOPT_SOCKS5_AUTH, (long)CURLAUTH_BASIC);

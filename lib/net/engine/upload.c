@@ -24,6 +24,7 @@
 
 #include "boundary.h"
 #include "connection.h"
+#include "connection_sample.h"
 #include "transfer_trace.h"
 #include "tunnel.h"
 #include "turn_end.h"
@@ -177,6 +178,14 @@ static uint64_t wire_length(const np_transfer *transfer, size_t length)
     return length + (uint64_t)snprintf(frame, sizeof frame, "%zx\r\n\r\n", length);
 }
 
+/* How far the body has come is known to TCP alone: what was written may wait here for room there.
+ */
+static void sample_end(const np_transfer *transfer, uint64_t now_ns)
+{
+    if (transfer->upload.given_bytes > 0)
+        np_connection_sample(transfer->connection, transfer->number, NP_PHASE_SEND, now_ns);
+}
+
 static void note_sent(np_transfer *transfer)
 {
     np_upload *upload = &transfer->upload;
@@ -186,6 +195,7 @@ static void note_sent(np_transfer *transfer)
     if (transfer->stage != NP_STAGE_SEND)
         return;
     const uint64_t now_ns = np_engine_stamp(transfer->engine);
+    sample_end(transfer, now_ns);
     int unsent = 0;
     upload->unsent_at_end = now_ns != 0 && transfer->connection->fd >= 0 &&
                             ioctl(transfer->connection->fd, SIOCOUTQNSD, &unsent) == 0 &&
@@ -335,8 +345,10 @@ void np_upload_received(np_transfer *transfer)
 void np_upload_answered(np_transfer *transfer, uint64_t now_ns)
 {
     end_continue_wait(transfer, NP_SPAN_FAILED, now_ns);
-    if (transfer->stage == NP_STAGE_SEND)
-        np_trace_pauses_end(transfer, NP_PHASE_SEND, now_ns);
+    if (transfer->stage != NP_STAGE_SEND)
+        return;
+    np_trace_pauses_end(transfer, NP_PHASE_SEND, now_ns);
+    sample_end(transfer, now_ns);
 }
 
 void np_upload_header_done(np_transfer *transfer)

@@ -508,7 +508,8 @@ np_loop_look np_loop_last_look(const np_loop *loop)
 {
     const bool slept = loop->woke_ns > loop->asleep_ns + SLEPT_NS;
     return (np_loop_look){
-        .before_ns = slept ? loop->asleep_ns : loop->before_ns,
+        .before_ns = loop->before_ns,
+        .asleep_ns = loop->asleep_ns,
         .woke_ns = loop->woke_ns,
         .slept = slept,
     };

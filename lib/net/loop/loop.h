@@ -43,8 +43,9 @@ uint64_t np_loop_now(const np_loop *loop);
 /* What the loop knows about what it was told in this turn. */
 typedef struct np_loop_look {
     uint64_t before_ns; /* it looked at that moment, and none of it was ready */
+    uint64_t asleep_ns; /* it was about to look again, or to sleep until something was ready */
     uint64_t woke_ns;   /* the first stamp of this turn */
-    bool slept;         /* in between it slept, and was woken */
+    bool slept;         /* in between it slept, and was woken, or the look itself took long */
 } np_loop_look;
 /* One more clock reading a turn from here on, and np_loop_last_look() answers. Before
  * np_loop_start. */

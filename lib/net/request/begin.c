@@ -348,10 +348,11 @@ static np_status get(np_request *request, const struct step *step, struct handle
                      np_error *err)
 {
     const struct call call = {.family = NP_CALLING_SYNC, .entry_ns = np_now()};
+    np_error refusal; /* of what is no refusal when the handle is there already (GR-16) */
     np_request_hold(request);
     bool starts;
     pthread_mutex_lock(&request->lock);
-    np_status status = submit(request, step, &call, &starts, err);
+    np_status status = submit(request, step, &call, &starts, &refusal);
     const bool submitted = status == NP_OK;
     np_async *finished = submitted ? np_exchange_early_header_locked(request) : NULL;
     const bool again = !submitted && step->is_obtained(request->state) &&
@@ -362,6 +363,8 @@ static np_status get(np_request *request, const struct step *step, struct handle
         status = NP_OK;
     }
     pthread_mutex_unlock(&request->lock);
+    if (!submitted && status && err)
+        *err = refusal;
     if (submitted) {
         if (starts)
             start(request, &call);

@@ -39,7 +39,11 @@ static np_status check_arguments(const void *stream, const void *buffer, size_t 
                        : !out                    ? out_name
                        : !buffer && capacity > 0 ? "buffer"
                                                  : NULL;
-    return name ? np_fail(err, NP_E_ARGUMENT_NULL, "%s is NULL", name) : NP_OK;
+    if (name)
+        return np_fail(err, NP_E_ARGUMENT_NULL, "%s is NULL", name);
+    if (capacity > PTRDIFF_MAX) /* a negative number on its way through a size_t, mostly */
+        return np_fail(err, NP_E_ARGUMENT_RANGE, "%zu bytes: no buffer is so large", capacity);
+    return NP_OK;
 }
 
 /* Lock held (released while waiting). false: the time is over and nothing has come. */
