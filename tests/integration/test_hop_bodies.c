@@ -196,3 +196,220 @@ Test(hop_bodies, rs_4_a_body_is_sent_again_to_a_server_that_asks_for_digest)
     cr_expect_str_eq(sql(HOPS), "0 first 401 ok, 1 auth 200 ok");
     take_down();
 }
+
+/* --- 407: the proxy asks --- */
+
+#define ASKS_FOR                                                                                   \
+    "send \"HTTP/1.1 407 Who\\r\\nProxy-Authenticate: Basic realm=x\\r\\nContent-Length: "         \
+    "0\\r\\n\\r\\n\"; "
+
+/* A request to a server that nobody looks up, since the scripted server is the proxy to it. */
+static np_request *through(struct scripted_server *server, const char *user)
+{
+    char proxies[96];
+    np_proxy *proxy;
+    np_proxy_options options = NP_PROXY_OPTIONS_INIT;
+    snprintf(proxies, sizeof proxies, "http://%s127.0.0.1:%u", user, scripted_server_port(server));
+    options.proxies = proxies;
+    cr_assert_eq(np_proxy_create(&options, &proxy, NULL), NP_OK);
+    np_request *request = request_to("http://nobody.test", 80, "/x");
+    cr_assert_eq(np_request_set_proxy(request, proxy, NULL), NP_OK);
+    cr_assert_eq(np_request_set_expect_continue(request, false, NULL), NP_OK);
+    np_proxy_release(proxy);
+    return request;
+}
+
+Test(hop_bodies, rs_4_a_body_is_sent_again_to_a_proxy_that_asks)
+{
+    static const char *const takes[] = {
+        [BUFFERED] = "body 5; ", [WITH_LENGTH] = "body 5; ", [IN_CHUNKS] = "chunks; "};
+    static const char *const bodies[] = {[BUFFERED] = "\r\n\r\n12345",
+                                         [WITH_LENGTH] = "\r\n\r\n12345",
+                                         [IN_CHUNKS] = "\r\n\r\n2\r\n12\r\n3\r\n345\r\n0\r\n\r\n"};
+    for (int mode = BUFFERED; mode <= IN_CHUNKS; mode++) {
+        char text[512];
+        snprintf(text, sizeof text, "head; %s" ASKS_FOR "hang\n---\nhead; %s" OK, takes[mode],
+                 takes[mode]); /* libcurl gives the body once a connection */
+        struct scripted_server *server = script(text);
+        set_up();
+        const struct got *got =
+            post(through(server, "ann:secret@"), "POST", (enum body_mode)mode, true);
+        cr_expect_str_eq(got->body, "ok", "mode %d: %s", mode, got->err.text);
+        finish();
+        char *heard = scripted_server_heard(server, NULL);
+        const char *first = strstr(heard, bodies[mode]);
+        cr_assert_not_null(first, "%s", heard);
+        cr_expect_not_null(strstr(first + 1, bodies[mode]), "byte for byte the same: %s", heard);
+        cr_expect_not_null(strstr(first, "Proxy-Authorization: Basic "), "%s", heard);
+        free(heard);
+        scripted_server_stop(server);
+        cr_expect_str_eq(sql(HOPS), "0 first 407 ok, 1 proxy_auth 200 ok");
+        take_down();
+    }
+}
+
+Test(hop_bodies, rs_1_without_a_copy_the_407_of_a_proxy_is_the_answer)
+{
+    for (int mode = WITH_LENGTH; mode <= IN_CHUNKS; mode++) {
+        char text[512];
+        snprintf(text, sizeof text, "head; %s" ASKS_FOR OK,
+                 mode == IN_CHUNKS ? "chunks; " : "body 5; ");
+        struct scripted_server *server = script(text);
+        set_up();
+        const struct got *got =
+            post(through(server, "ann:secret@"), "POST", (enum body_mode)mode, false);
+        cr_expect_eq(got->err.web_status, NP_WEB_PROTOCOL_ERROR, "%s", got->err.text);
+        cr_expect(strstr(got->err.text, "not buffered"), "mode %d: %s", mode, got->err.text);
+        cr_expect_eq(got->http_status, 407);
+        cr_expect_eq(scripted_server_heads(server), 1);
+        finish();
+        scripted_server_stop(server);
+        cr_expect_str_eq(sql(HOPS), "0 first 407 failed");
+        take_down();
+    }
+}
+
+Test(hop_bodies, rs_4_a_407_that_cannot_be_answered_is_the_answer)
+{
+    static const char *const users[] = {"", "ann:wrong@"};
+    for (size_t i = 0; i < 2; i++) {
+        struct scripted_server *server = script("head; body 5; " ASKS_FOR "hang");
+        set_up();
+        const struct got *got = post(through(server, users[i]), "POST", WITH_LENGTH, true);
+        cr_expect_eq(got->err.web_status, NP_WEB_PROTOCOL_ERROR, "%s", got->err.text);
+        cr_expect_null(strstr(got->err.text, "not buffered"), "%s", got->err.text);
+        cr_expect_eq(got->http_status, 407);
+        finish();
+        scripted_server_stop(server);
+        take_down();
+    }
+}
+
+/* --- 401 --- */
+
+#define ASKS                                                                                       \
+    "send \"HTTP/1.1 401 Who\\r\\nWWW-Authenticate: Basic realm=x\\r\\nContent-Length: "           \
+    "0\\r\\n\\r\\n\"; "
+
+Test(hop_bodies, rs_4_a_body_is_sent_again_to_a_server_that_asks)
+{
+    struct scripted_server *server = script("head; body 5; " ASKS "head; body 5; " OK);
+    set_up();
+    np_request *request = local(scripted_server_port(server), "/x");
+    with_credentials(request, "ann", "secret");
+    cr_assert_eq(np_request_set_expect_continue(request, false, NULL), NP_OK);
+    const struct got *got = post(request, "PUT", BUFFERED, true);
+    cr_expect_str_eq(got->body, "ok", "%s", got->err.text);
+    finish();
+    char *heard = scripted_server_heard(server, NULL);
+    const char *first = strstr(heard, "\r\n\r\n12345");
+    cr_assert(first && strstr(first + 1, "\r\n\r\n12345"), "%s", heard);
+    free(heard);
+    scripted_server_stop(server);
+    cr_expect_str_eq(sql(HOPS), "0 first 401 ok, 1 auth 200 ok");
+    take_down();
+}
+
+Test(hop_bodies, rs_1_without_a_copy_the_401_is_the_answer)
+{
+    struct scripted_server *server = script("head; body 5; " ASKS "hang");
+    set_up();
+    np_request *request = local(scripted_server_port(server), "/x");
+    with_credentials(request, "ann", "secret");
+    cr_assert_eq(np_request_set_expect_continue(request, false, NULL), NP_OK);
+    const struct got *got = post(request, "PUT", WITH_LENGTH, false);
+    cr_expect_eq(got->err.web_status, NP_WEB_PROTOCOL_ERROR, "%s", got->err.text);
+    cr_expect(strstr(got->err.text, "not buffered"), "%s", got->err.text);
+    cr_expect_eq(got->http_status, 401);
+    finish();
+    scripted_server_stop(server);
+    take_down();
+}
+
+/* --- RS-1: an answer before the stream was handed out --- */
+
+Test(hop_bodies, rs_1_a_redirect_that_drops_the_body_waits_for_the_end_of_the_upload)
+{
+    struct scripted_server *server = script("head; " FOUND("303") "hang\n---\nhead; " OK);
+    set_up();
+    np_request *request = local(scripted_server_port(server), "/");
+    np_async *async;
+    np_stream *stream;
+    np_response *response;
+    np_error err = {0};
+    with_method(request, "POST");
+    cr_assert_eq(np_request_set_allow_write_stream_buffering(request, false, NULL), NP_OK);
+    cr_assert_eq(np_request_set_content_length(request, 200000, NULL), NP_OK);
+    cr_assert_eq(np_request_set_continue_timeout(request, -1, NULL), NP_OK);
+    cr_assert_eq(np_request_begin_get_request_stream(request, NULL, NULL, &async, &err), NP_OK);
+    cr_assert_eq(np_async_wait(async, 20000), 0);
+    /* the rest of the 303 is there when its hop has a row; until then nothing may follow */
+    static char bytes[100000];
+    cr_assert_eq(np_request_end_get_request_stream(request, async, &stream, &err), NP_OK, "%s",
+                 err.text);
+    np_async_release(async);
+    cr_assert_eq(np_stream_write(stream, bytes, sizeof bytes, &err), NP_OK, "%s", err.text);
+    cr_assert_eq(np_request_get_state(request), NP_REQUEST_STREAM_OPEN);
+    cr_assert_not(np_request_have_response(request));
+    cr_assert_eq(scripted_server_heads(server), 1, "the caller is still writing");
+    cr_assert_eq(np_stream_write(stream, bytes, sizeof bytes, &err), NP_OK, "%s", err.text);
+    cr_assert_eq(np_stream_close(stream, &err), NP_OK, "%s", err.text);
+    cr_assert_eq(np_request_begin_get_response(request, NULL, NULL, &async, &err), NP_OK, "%s",
+                 err.text);
+    cr_assert_eq(np_request_end_get_response(request, async, &response, &err), NP_OK, "%s",
+                 err.text);
+    cr_expect_eq(np_response_status(response), 200);
+    cr_expect_str_eq(np_response_method(response), "GET");
+    np_async_release(async);
+    np_stream_release(stream);
+    cr_assert_eq(np_response_stream(response, &stream, NULL), NP_OK);
+    for (size_t n = 1; n > 0;)
+        cr_assert_eq(np_stream_read(stream, bytes, sizeof bytes, &n, &err), NP_OK, "%s", err.text);
+    np_stream_release(stream);
+    np_response_release(response);
+    np_request_release(request);
+    finish();
+    scripted_server_stop(server);
+    cr_expect_str_eq(sql(HOPS), "0 first 303 ok, 1 redirect 200 ok");
+    take_down();
+}
+
+Test(hop_bodies, rs_1_an_abort_while_it_waits_ends_it)
+{
+    struct scripted_server *server = script("head; " FOUND("303") "hang\n---\nhead; " OK);
+    set_up();
+    np_request *request = local(scripted_server_port(server), "/");
+    np_async *async;
+    np_error err = {0};
+    with_method(request, "POST");
+    cr_assert_eq(np_request_set_allow_write_stream_buffering(request, false, NULL), NP_OK);
+    cr_assert_eq(np_request_set_send_chunked(request, true, NULL), NP_OK);
+    cr_assert_eq(np_request_set_continue_timeout(request, -1, NULL), NP_OK);
+    cr_assert_eq(np_request_begin_get_request_stream(request, NULL, NULL, &async, &err), NP_OK);
+    cr_assert_eq(np_async_wait(async, 20000), 0);
+    np_request_abort(request);
+    np_async_release(async);
+    np_request_release(request);
+    finish();
+    scripted_server_stop(server);
+    cr_expect_eq(strncmp(sql(HOPS), "0 first 303 ", 12), 0, "%s", sql(HOPS));
+    take_down();
+}
+
+/* --- the caller --- */
+
+Test(hop_bodies, what_begin_held_its_caller_is_in_the_trace_of_every_request)
+{
+    struct scripted_server *server = script("head; body 5; " OK "\n---\nhead; " OK);
+    set_up();
+    np_request *request = local(scripted_server_port(server), "/");
+    cr_assert_eq(np_request_set_expect_continue(request, false, NULL), NP_OK);
+    (void)post(request, "POST", BUFFERED, true);
+    request = local(scripted_server_port(server), "/");
+    cr_assert_eq(np_request_set_reuse(request, NP_REUSE_FRESH, NULL), NP_OK);
+    (void)fetch(request);
+    finish();
+    scripted_server_stop(server);
+    cr_expect_str_eq(sql("SELECT count(*) FROM requests WHERE caller_blocked_ns > 0"), "2");
+    take_down();
+}

@@ -192,7 +192,7 @@ Test(upload_trace, many_pauses_share_one_span)
 Test(upload_trace, the_wait_for_100_is_a_span_of_send)
 {
     set_up(
-        "head; sleep 20; send \"HTTP/1.1 100 Continue\\r\\n\\r\\n\"; body 5; sleep 20; send \"" OK_2
+        "head; sleep 150; send \"HTTP/1.1 100 Continue\\r\\n\\r\\n\"; body 5; sleep 150; send \"" OK_2
         "\"");
     np_request *request = post();
     cr_assert_eq(np_request_set_expect_continue(request, true, NULL), NP_OK);
@@ -203,10 +203,12 @@ Test(upload_trace, the_wait_for_100_is_a_span_of_send)
     cr_assert_eq(finish(request, stream), NP_OK);
     record();
 
+    /* What the server sleeps begins when it has read, and the span when the program has seen that it
+     * has written: that may be later, on a busy machine. */
     cr_expect_eq(spans("kind = 'continue_wait' AND phase = 'send' AND outcome = 'ok'"), 1);
     cr_expect_geq(query_int(path, "SELECT duration_ns FROM spans WHERE kind = 'continue_wait'"),
-                  19 * NP_NS_PER_MS);
-    cr_expect_geq(number("wait_ns"), 19 * NP_NS_PER_MS, "the server's own time is in wait");
+                  50 * NP_NS_PER_MS);
+    cr_expect_geq(number("wait_ns"), 50 * NP_NS_PER_MS, "the server's own time is in wait");
     cr_expect_eq(readings(NP_PHASE_SEND), 1);
     cr_expect_eq(readings(NP_PHASE_WAIT), 1, "it was slow");
     cr_expect_eq(query_int(path, "SELECT count(*) FROM header h JOIN text n ON n.id = h.name_id "

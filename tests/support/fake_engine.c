@@ -289,6 +289,12 @@ void np_transfer_settle(np_transfer *transfer)
     (void)transfer; /* likewise */
 }
 
+bool np_transfer_may_answer_proxy(const np_transfer *transfer)
+{
+    (void)transfer; /* it knows no proxies */
+    return false;
+}
+
 void np_transfer_drain(np_transfer *t, uint64_t max_bytes, uint64_t deadline_ns)
 {
     check(np_loop_is_current(t->engine->loop), "np_transfer_drain off the loop");

@@ -16,6 +16,7 @@ extern "C" {
 #endif
 
 typedef struct np_context np_context;
+struct np_request;
 
 typedef enum np_family { NP_FAMILY_ANY = 0, NP_FAMILY_IPV4 = 4, NP_FAMILY_IPV6 = 6 } np_family;
 
@@ -30,13 +31,34 @@ typedef enum np_resolver {
 
 typedef enum np_tls_version { NP_TLS_DEFAULT = 0, NP_TLS_1_2 = 12, NP_TLS_1_3 = 13 } np_tls_version;
 
-/** Where the boundaries of phases come from (docs/accuracy.md). Without a trace nothing is asked. */
+/** Where the boundaries of phases come from (docs/accuracy.md). Without a trace nothing is asked.
+ */
 typedef enum np_kernel_times {
-    NP_KERNEL_TIMES_AUTO = 0,   /* the kernel's stamps while a connection is set up and for its first
-                                   request, later whenever the loop may be 1 ms late or more */
+    NP_KERNEL_TIMES_AUTO = 0, /* the kernel's stamps while a connection is set up and for its first
+                                 request, later whenever the loop may be 1 ms late or more */
     NP_KERNEL_TIMES_ALWAYS = 1, /* for every request: one or two system calls each */
     NP_KERNEL_TIMES_NEVER = 2
 } np_kernel_times;
+
+/** Which of the two families of rules holds where they differ (docs/contract.md, BS-13). */
+typedef enum np_profile {
+    NP_PROFILE_FULL = 0,
+    NP_PROFILE_COMPACT = 1 /* a request stream of length 0 has to be obtained and closed */
+} np_profile;
+
+/**
+ * Says whether a request that has a body would be answered from a cache: then it is refused with
+ * NP_E_NOT_SUPPORTED (BS-12). The library has no cache of its own; this is for a program that keeps
+ * one.
+ *
+ * @param request  borrowed for the call; its properties may be looked at, nothing may be begun
+ * @param user     as given with the function
+ * @return true: a cached answer would be used, and the request fails; false: it is sent
+ *
+ * Once for each request stream that is begun, on the calling thread or on a pool thread (see
+ * np_context_options), with no lock held. From several threads at once.
+ */
+typedef bool (*np_cache_validator_fn)(const struct np_request *request, void *user);
 
 typedef struct np_context_options {
     size_t size;     /* sizeof(np_context_options); set by the initialiser */
@@ -75,13 +97,26 @@ typedef struct np_context_options {
     int64_t proxy_timeout_ns; /* of a whole proxy decision; 0: 10 s */
     int64_t proxy_connect_timeout_ns; /* until one proxy is connected, then the next is tried; 0: 5
                                          s */
-    np_kernel_times kernel_times; /* of what is traced */
+    np_kernel_times kernel_times;     /* of what is traced */
     const char *proxy_ca_file;        /* copied; trusted for https proxies; NULL: as ca_file */
     bool proxy_insecure;              /* any certificate of an https proxy will do */
 
     /* a connection takes no request after it, and is closed when the last one is done. -1: for ever
      * (the initialiser's value); 0: closed after each request */
     int64_t connection_lease_timeout_ns;
+
+    /* callbacks that may wait for a thread; 0: 65,536. While as many do, and fewer threads than
+     * pool_low_water (0: 2) are free, asynchronous begins of new requests are refused (BS-11) */
+    uint32_t pool_queue_limit;
+    uint32_t pool_low_water;
+    bool abort_defers_callbacks; /* callbacks of what an abort completes run on the pool, like all
+                                    others, and not before it returns (AB-3) */
+    bool lenient_eof; /* a body that the server ends too early has ended: no failure (RB-5) */
+    np_profile profile;
+    np_cache_validator_fn cache_validator; /* NULL: none */
+    void *cache_user;
+    bool cache_validator_on_pool; /* true: asked on a pool thread, and its refusal comes out of the
+                                     end call; false: inside the begin call, which returns it */
 } np_context_options;
 #define NP_CONTEXT_OPTIONS_INIT                                                                    \
     {                                                                                              \

@@ -35,6 +35,11 @@ bool np_round_may_follow(const np_transfer *transfer)
            transfer->point->proxy->kind <= NP_PROXY_HTTPS && transfer->route.rounds < ROUNDS_MAX;
 }
 
+bool np_transfer_may_answer_proxy(const np_transfer *transfer)
+{
+    return transfer->status == 407 && has_credentials(transfer) && transfer->route.rounds == 0;
+}
+
 void np_round_next_hop(np_transfer *transfer, uint64_t now_ns)
 {
     np_producer *producer = transfer->engine->producer;

@@ -145,8 +145,8 @@ void np_transfer_release_body(np_transfer *transfer, int64_t length);
    borrowed until `done` was called, the trace calls the hop failed, although the response is whole.
  */
 void np_transfer_refuse(np_transfer *transfer, const np_error *why);
-/* The answer has served its purpose with its header: a rest of its body that is too long or too late
-   to be drained costs the connection, and the trace calls the hop ok. */
+/* The answer has served its purpose with its header: a rest of its body that is too long or too
+   late to be drained costs the connection, and the trace calls the hop ok. */
 void np_transfer_settle(np_transfer *transfer);
 
 uint32_t np_transfer_number(
@@ -156,6 +156,9 @@ uint32_t np_transfer_hop(const np_transfer *transfer); /* spec.hop, or one more 
                                                           it again: a later hop is this + 1 */
 /* In done(): where this hop ends in the trace, and so where a later one begins. */
 uint64_t np_transfer_end_ns(const np_transfer *transfer);
+/* In header(), of a 407: is there an answer to it that was not given? Then libcurl could not send
+ * the body again. */
+bool np_transfer_may_answer_proxy(const np_transfer *transfer);
 int np_transfer_status(const np_transfer *transfer);             /* 0 before the header */
 int np_transfer_protocol(const np_transfer *transfer);           /* 10, 11, 20 */
 int64_t np_transfer_content_length(const np_transfer *transfer); /* -1: not known */

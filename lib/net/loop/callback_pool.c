@@ -139,6 +139,14 @@ bool np_callback_pool_is_current(const np_callback_pool *pool)
     return false;
 }
 
+bool np_callback_pool_is_exhausted(np_callback_pool *pool, uint32_t low_water, size_t limit)
+{
+    pthread_mutex_lock(&pool->lock);
+    const bool exhausted = pool->queued >= limit && pool->idle < low_water;
+    pthread_mutex_unlock(&pool->lock);
+    return exhausted;
+}
+
 size_t np_callback_pool_queued(np_callback_pool *pool)
 {
     pthread_mutex_lock(&pool->lock);

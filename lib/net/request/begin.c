@@ -52,7 +52,14 @@ static np_write_setup write_setup(const np_request *request)
                             .buffering = request->buffering,
                             .keep_alive = request->keep_alive,
                             .has_coding = request->transfer_encoding != NULL,
-                            .http_1_0 = request->protocol_version == 10};
+                            .http_1_0 = request->http_1_0};
+}
+
+/* Before a setup is checked, so that it is the same one when the call is accepted. */
+static void look_up_origin(np_request *request)
+{
+    request->http_1_0 = request->protocol_version == 10 ||
+                        np_old_origins_has(&request->context->old_origins, &request->url);
 }
 
 static np_status refuse_failed(const np_request *request, np_error *err)
@@ -73,6 +80,13 @@ static np_status check_family(const np_request *request, np_calling_family famil
 
 /* --- the request stream --- */
 
+/* BS-13 */
+static bool misses_empty_stream(const np_request *request)
+{
+    return request->context->profile == NP_PROFILE_COMPACT && request->content_length == 0 &&
+           !request->stream_was_taken;
+}
+
 /* Lock held: BS-0 … BS-10, in their order. */
 static np_status check_stream(np_request *request, np_calling_family family, np_error *err)
 {
@@ -80,7 +94,9 @@ static np_status check_stream(np_request *request, np_calling_family family, np_
     if (status)
         return status;
     if (request->state == NP_REQUEST_ABORTED)
-        return np_life_refuse(NP_ANSWER_ABORTED, err);
+        return np_block_refuse_aborted(request, err);
+    if (request->state == NP_REQUEST_CREATED)
+        look_up_origin(request);
     const np_write_setup setup = write_setup(request);
     status = np_write_check_stream(&setup, err);
     if (status)
@@ -88,6 +104,9 @@ static np_status check_stream(np_request *request, np_calling_family family, np_
     const np_life_answer answer = np_life_ask(request->state, NP_CALL_BEGIN_STREAM);
     if (answer == NP_ANSWER_FAILED)
         return refuse_failed(request, err);
+    if (answer == NP_ANSWER_SUBMITTED && misses_empty_stream(request))
+        return np_fail(err, NP_E_OBJECT_DISPOSED,
+                       "the request stream of length 0 was not obtained and closed");
     status = np_life_refuse(answer, err);
     return status ? status : check_family(request, family, err);
 }
@@ -185,6 +204,10 @@ static np_status check_response(np_request *request, np_calling_family family, n
     np_status status = np_block_refuse_disposed(request, err);
     if (status)
         return status;
+    if (request->state == NP_REQUEST_ABORTED)
+        return np_block_refuse_aborted(request, err);
+    if (request->state == NP_REQUEST_CREATED)
+        look_up_origin(request);
     np_life_answer answer = np_life_ask(request->state, NP_CALL_BEGIN_RESPONSE);
     if (answer == NP_ANSWER_FAILED)
         return refuse_failed(request, err);
@@ -200,6 +223,7 @@ static np_status check_response(np_request *request, np_calling_family family, n
 
 static void enter_response(np_request *request, const struct call *call)
 {
+    request->stream_was_taken = request->stream_begun && request->stream_operation.ended;
     if (request->stream_begun)
         np_sending_finish_locked(request); /* GR-3b */
     else
@@ -265,6 +289,20 @@ static np_status prepare_fields(np_request *request, np_async_kind kind, np_erro
     return status;
 }
 
+/* BS-11, GR-11. Lock held. Of all refused calls the only one that ends the request. */
+static np_status check_pool(np_request *request, const struct call *call, np_error *err)
+{
+    np_context *context = request->context;
+    if (call->family != NP_CALLING_ASYNC ||
+        !np_callback_pool_is_exhausted(context->pool, context->pool_low_water,
+                                       context->pool_queue_limit))
+        return NP_OK;
+    request->state = np_life_next(request->state, NP_LIFE_ABORTED);
+    request->abort_cause = NP_WEB_REQUEST_CANCELED;
+    request->pool_exhausted = true;
+    return np_fail(err, NP_E_INVALID_OPERATION, "%s", np_block_pool_is_exhausted);
+}
+
 /* Lock held. The operation gets two references: ours until the callback has returned, and the
  * caller's. *starts: start() is next; otherwise the request is under way. */
 static np_status submit(np_request *request, const struct step *step, const struct call *call,
@@ -272,6 +310,8 @@ static np_status submit(np_request *request, const struct step *step, const stru
 {
     *starts = request->state == NP_REQUEST_CREATED;
     np_status status = step->check(request, call->family, err);
+    if (!status && *starts)
+        status = check_pool(request, call, err);
     if (!status && *starts)
         status = prepare_fields(request, step->kind, err);
     if (status)
@@ -284,14 +324,109 @@ static np_status submit(np_request *request, const struct step *step, const stru
     return NP_OK;
 }
 
-/* Sends it on its way, and notes for how long the caller was held. */
-static void start(np_request *request, const struct call *call)
+/* --- the cache validator (BS-12) --- */
+
+static np_status refuse_cached(np_error *err)
 {
+    return np_fail(err, NP_E_NOT_SUPPORTED,
+                   "a cached answer is not allowed for a request with a body");
+}
+
+/* Inside the call, and without the lock: a hook is the program's own code. NP_OK: submit() is next,
+ * which checks again. */
+static np_status validate_here(np_request *request, const struct step *step,
+                               const struct call *call, np_error *err)
+{
+    const np_context *context = request->context;
+    if (step->kind != NP_ASYNC_STREAM || !context->cache_validator ||
+        context->cache_validator_on_pool)
+        return NP_OK;
+    pthread_mutex_lock(&request->lock);
+    const bool is_asked = request->state == NP_REQUEST_CREATED;
+    np_status status = is_asked ? step->check(request, call->family, err) : NP_OK;
+    pthread_mutex_unlock(&request->lock);
+    if (status || !is_asked || !context->cache_validator(request, context->cache_user))
+        return status;
+
+    np_error refusal;
+    np_completed nothing = {0};
+    status = refuse_cached(&refusal);
+    pthread_mutex_lock(&request->lock);
+    const bool is_still_asked = request->state == NP_REQUEST_CREATED;
+    if (is_still_asked) {
+        request->state = np_life_next(request->state, NP_LIFE_STREAM_BEGUN);
+        np_ending_fail_locked(request, &refusal, &nothing);
+    }
+    pthread_mutex_unlock(&request->lock);
+    if (is_still_asked && err)
+        *err = refusal;
+    return is_still_asked ? status : NP_OK;
+}
+
+static void validate(np_pool_job *job)
+{
+    np_request *request = (np_request *)((char *)job - offsetof(np_request, validate_job));
+    const np_context *context = request->context;
+    np_error refusal;
+    np_completed completed = {0};
+    if (np_request_get_state(request) == NP_REQUEST_ABORTED ||
+        !context->cache_validator(request, context->cache_user)) {
+        np_exchange_start(request);
+        np_request_drop(request);
+        return;
+    }
+    (void)refuse_cached(&refusal);
+    pthread_mutex_lock(&request->lock);
+    if (request->state != NP_REQUEST_ABORTED)
+        np_ending_fail_locked(request, &refusal, &completed);
+    request->transfer_gone = true;
+    pthread_mutex_unlock(&request->lock);
+    np_async_finish(completed.stream);
+    np_async_finish(completed.operation);
+    np_request_drop(request);
+}
+
+/* --- starting --- */
+
+static bool is_validated_on_pool(const np_request *request)
+{
+    const np_context *context = request->context;
+    return request->stream_begun && context->cache_validator && context->cache_validator_on_pool;
+}
+
+/* Sends it on its way. */
+static void start(np_request *request)
+{
+    if (is_validated_on_pool(request)) {
+        np_request_hold(request); /* the job's */
+        request->validate_job.run = validate;
+        if (np_callback_pool_push(request->context->pool, &request->validate_job))
+            return;
+        np_request_drop(request);
+    }
     np_exchange_start(request);
-    /* relaxed: the loop reads one number, at the end of the request, and nothing that it would
-     * stand for */
-    atomic_store_explicit(&request->caller_blocked_ns, (int64_t)(np_now() - call->entry_ns),
-                          memory_order_relaxed);
+}
+
+/* For how long the caller has been held, all its calls together. relaxed: the loop reads one
+ * number, at the end of the request, and nothing that it would stand for. */
+static int64_t note_blocked(np_request *request, const struct call *call, int64_t noted_ns)
+{
+    const int64_t held_ns = (int64_t)(np_now() - call->entry_ns);
+    atomic_fetch_add_explicit(&request->caller_blocked_ns, held_ns - noted_ns,
+                              memory_order_relaxed);
+    return held_ns;
+}
+
+/* After submit(), without the lock. */
+static void go(np_request *request, const struct call *call, bool starts)
+{
+    int64_t noted_ns = 0;
+    if (starts) { /* from here on it may end at any time, with what is noted */
+        atomic_store_explicit(&request->caller_blocked_ns, 0, memory_order_relaxed);
+        noted_ns = note_blocked(request, call, 0);
+        start(request);
+    }
+    (void)note_blocked(request, call, noted_ns);
 }
 
 static np_status begin(np_request *request, const struct step *step, const struct call *call,
@@ -304,15 +439,19 @@ static np_status begin(np_request *request, const struct step *step, const struc
 
     np_request_hold(
         request); /* AR-6, AR-7: the callback may come before we return, and release the request */
+    np_async *finished = NULL;
     bool starts;
+    np_status status = validate_here(request, step, call, err);
     pthread_mutex_lock(&request->lock);
-    const np_status status = submit(request, step, call, &starts, err);
-    np_async *finished = status ? NULL : np_exchange_early_header_locked(request);
-    pthread_mutex_unlock(&request->lock);
     if (!status)
+        status = submit(request, step, call, &starts, err);
+    if (!status)
+        finished = np_exchange_early_header_locked(request);
+    pthread_mutex_unlock(&request->lock);
+    if (!status) {
         *out = step->operation(request);
-    if (!status && starts)
-        start(request, call);
+        go(request, call, starts);
+    }
     np_async_finish(finished);
     np_request_drop(request);
     return status;
@@ -350,11 +489,15 @@ static np_status get(np_request *request, const struct step *step, struct handle
     const struct call call = {.family = NP_CALLING_SYNC, .entry_ns = np_now()};
     np_error refusal; /* of what is no refusal when the handle is there already (GR-16) */
     np_request_hold(request);
+    np_async *finished = NULL;
     bool starts;
+    np_status status = validate_here(request, step, &call, &refusal);
     pthread_mutex_lock(&request->lock);
-    np_status status = submit(request, step, &call, &starts, &refusal);
+    if (!status)
+        status = submit(request, step, &call, &starts, &refusal);
     const bool submitted = status == NP_OK;
-    np_async *finished = submitted ? np_exchange_early_header_locked(request) : NULL;
+    if (submitted)
+        finished = np_exchange_early_header_locked(request);
     const bool again = !submitted && step->is_obtained(request->state) &&
                        request->family == NP_CALLING_SYNC &&
                        !np_context_is_disposed(request->context);
@@ -366,8 +509,7 @@ static np_status get(np_request *request, const struct step *step, struct handle
     if (!submitted && status && err)
         *err = refusal;
     if (submitted) {
-        if (starts)
-            start(request, &call);
+        go(request, &call, starts);
         np_async_finish(finished);
         status = await(request, step, out, err);
     }

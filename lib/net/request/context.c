@@ -18,6 +18,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#define QUEUE_LIMIT_DEFAULT 65536u
+#define LOW_WATER_DEFAULT   2u
+
 /* --- references and requests --- */
 
 void np_context_release(np_context *context)
@@ -28,6 +31,7 @@ void np_context_release(np_context *context)
     np_callback_pool_free(context->pool);
     np_body_store_done(&context->bodies);
     np_auth_cache_done(&context->auth_cache); /* the loop has been joined */
+    np_old_origins_done(&context->old_origins);
     pthread_mutex_destroy(&context->lock);
     free(context);
 }
@@ -222,6 +226,9 @@ static np_status check_options(const np_context_options *o, np_error *err)
                            (int)versions[i]);
     if (o->tls_maximum != NP_TLS_DEFAULT && o->tls_minimum > o->tls_maximum)
         return np_fail(err, NP_E_ARGUMENT, "tls_minimum is newer than tls_maximum");
+    if (o->profile != NP_PROFILE_FULL && o->profile != NP_PROFILE_COMPACT)
+        return np_fail(err, NP_E_ARGUMENT, "%d is no profile: expected one of np_profile",
+                       (int)o->profile);
     if (o->kernel_times < NP_KERNEL_TIMES_AUTO || o->kernel_times > NP_KERNEL_TIMES_NEVER)
         return np_fail(err, NP_E_ARGUMENT, "kernel_times is %d: expected one of np_kernel_times",
                        (int)o->kernel_times);
@@ -349,6 +356,18 @@ static void stop(np_context *context)
     context->producer = NULL;
 }
 
+static void keep_options(np_context *context, const np_context_options *o)
+{
+    context->pool_queue_limit = o->pool_queue_limit ? o->pool_queue_limit : QUEUE_LIMIT_DEFAULT;
+    context->pool_low_water = o->pool_low_water ? o->pool_low_water : LOW_WATER_DEFAULT;
+    context->abort_defers_callbacks = o->abort_defers_callbacks;
+    context->lenient_eof = o->lenient_eof;
+    context->profile = o->profile;
+    context->cache_validator = o->cache_validator;
+    context->cache_user = o->cache_user;
+    context->cache_validator_on_pool = o->cache_validator_on_pool;
+}
+
 np_status np_context_create(const np_context_options *options, np_context **out, np_error *err)
 {
     if (!out)
@@ -367,6 +386,8 @@ np_status np_context_create(const np_context_options *options, np_context **out,
     atomic_init(&context->references, 1);
     pthread_mutex_init(&context->lock, NULL);
     np_body_store_init(&context->bodies);
+    np_old_origins_init(&context->old_origins);
+    keep_options(context, &o);
     context->requests.next = context->requests.previous = &context->requests;
     context->finished_end = &context->finished;
 

@@ -15,6 +15,7 @@
 #include "auth_cache.h"
 #include "body.h"
 #include "callback_pool.h"
+#include "old_origins.h"
 #include "transfer.h"
 #include <netphase/context.h>
 
@@ -55,6 +56,14 @@ struct np_context {
     np_loop_task finish_task;
 
     np_auth_cache auth_cache; /* loop thread only */
+    np_old_origins old_origins;
+
+    /* of the options; read-only */
+    uint32_t pool_queue_limit, pool_low_water;
+    bool abort_defers_callbacks, lenient_eof, cache_validator_on_pool;
+    np_profile profile;
+    np_cache_validator_fn cache_validator;
+    void *cache_user;
 };
 
 static inline void np_context_retain(np_context *context)

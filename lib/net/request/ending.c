@@ -27,6 +27,14 @@ void np_ending_fail_pending_locked(np_request *request, const np_error *failure,
     out->write = np_ending_write_locked(request, failure);
 }
 
+void np_ending_fail_locked(np_request *request, const np_error *failure, np_completed *out)
+{
+    request->failure = *failure;
+    np_ending_fail_pending_locked(request, failure, out);
+    request->state = np_life_next(request->state, NP_LIFE_FAILED);
+    pthread_cond_broadcast(&request->changed); /* a synchronous write */
+}
+
 void np_ending_abort(np_request *request, np_web_status cause)
 {
     np_error error;
@@ -46,6 +54,7 @@ void np_ending_abort(np_request *request, np_web_status cause)
     request->abort_cause = cause;
     completed.read = np_reading_complete_locked(request, 0, &error);
     np_body_clear(&request->body, &request->context->bodies);
+    request->lost_bytes = np_outgoing_holds_bytes(&request->outgoing);
     np_outgoing_drop_copy(&request->outgoing, &request->context->bodies);
     np_outgoing_discard(&request->outgoing, &request->context->bodies);
     if (was_submitted)
@@ -53,9 +62,12 @@ void np_ending_abort(np_request *request, np_web_status cause)
     pthread_cond_broadcast(&request->changed);
     pthread_mutex_unlock(&request->lock);
 
-    np_async_finish_here(completed.stream);
-    np_async_finish_here(completed.operation);
-    np_async_finish_here(completed.read);
-    np_async_finish_here(completed.write);
+    void (*const finish)(np_async * async) = request->context->abort_defers_callbacks
+                                                 ? np_async_finish
+                                                 : np_async_finish_here; /* AB-3 */
+    finish(completed.stream);
+    finish(completed.operation);
+    finish(completed.read);
+    finish(completed.write);
     np_request_drop(request);
 }

@@ -14,6 +14,9 @@ np_async *np_ending_write_locked(np_request *request, const np_error *failure);
 /* Lock held. The operations and the write fail. */
 void np_ending_fail_pending_locked(np_request *request, const np_error *failure, np_completed *out);
 
+/* Lock held. The same, and the request with them (ER-3). */
+void np_ending_fail_locked(np_request *request, const np_error *failure, np_completed *out);
+
 /* Ends everything with `cause`, REQUEST_CANCELED or TIMEOUT; callbacks run here, before it returns
  * (AB-3). Not with the lock held. */
 void np_ending_abort(np_request *request, np_web_status cause);

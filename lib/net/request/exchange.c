@@ -109,6 +109,8 @@ static void on_header(np_transfer *transfer, void *user)
     np_async *finished = NULL, *written = NULL;
     np_response header = {0};
     np_error refusal;
+    np_old_origins_note(&request->context->old_origins, request->follow.url,
+                        np_transfer_protocol(transfer));
     if (np_follow_header(request, transfer, &refusal))
         return;
     if (!copy_header(transfer, &header)) {
@@ -192,13 +194,11 @@ static void finish_later(np_request *request, const np_completed *completed)
     np_context_finish_later(request->context, completed->write);
 }
 
-/* Lock held. No header has come: what is pending fails, and the request with it (ER-3). */
-static void fail_request_locked(np_request *request, const np_error *failure, np_completed *out)
+/* Is this how a length or a last chunk is missed, and is that to be no failure (RB-5)? */
+static bool is_forgiven(const np_request *request, const np_error *failure)
 {
-    request->failure = *failure;
-    np_ending_fail_pending_locked(request, failure, out);
-    request->state = np_life_next(request->state, NP_LIFE_FAILED);
-    pthread_cond_broadcast(&request->changed); /* a synchronous write */
+    return request->context->lenient_eof && failure->status == NP_E_WEB &&
+           failure->web_status == NP_WEB_CONNECTION_CLOSED;
 }
 
 static void end_transfer(np_request *request, const np_error *failure)
@@ -213,8 +213,8 @@ static void end_transfer(np_request *request, const np_error *failure)
         if (!failure)
             (void)np_fail_web(&nothing_came, NP_WEB_CONNECTION_CLOSED, NULL, 0, NULL,
                               "the connection ended without a response");
-        fail_request_locked(request, failure ? failure : &nothing_came, &completed);
-    } else if (failure && !request->body_cut) {
+        np_ending_fail_locked(request, failure ? failure : &nothing_came, &completed);
+    } else if (failure && !request->body_cut && !is_forgiven(request, failure)) {
         request->body_failure = *failure;
     }
     completed.operation = completed.operation ? completed.operation : answer_locked(request);
@@ -228,6 +228,19 @@ static void end_transfer(np_request *request, const np_error *failure)
 
 static void start_hop(np_request *request);
 
+/* RS-1: the caller is still writing what nobody takes any more; the next hop starts when it has
+ * closed the stream. */
+static void wait_for_body(np_request *request)
+{
+    pthread_mutex_lock(&request->lock);
+    request->transfer = NULL;
+    const bool waits = !request->send_closed && request->state != NP_REQUEST_ABORTED;
+    request->go_on = waits ? start_hop : NULL;
+    pthread_mutex_unlock(&request->lock);
+    if (!waits)
+        start_hop(request);
+}
+
 static void on_done(np_transfer *transfer, const np_error *failure, void *user)
 {
     np_request *request = user;
@@ -235,6 +248,9 @@ static void on_done(np_transfer *transfer, const np_error *failure, void *user)
     switch (np_follow_done(request, transfer, failure, &broken)) {
     case NP_FOLLOW_NEXT:
         start_hop(request);
+        break;
+    case NP_FOLLOW_WAIT:
+        wait_for_body(request);
         break;
     case NP_FOLLOW_FAIL:
         end_transfer(request, &broken);

@@ -245,12 +245,15 @@ bool np_follow_header(np_request *request, np_transfer *transfer, np_error *refu
         follows = plan_without_expect(request, refusal);
     else if (follow->auto_redirect && np_hop_is_redirect(status))
         follows = plan_redirect(request, transfer, refusal);
+    else if (np_transfer_may_answer_proxy(transfer) && !np_sending_can_replay(request))
+        (void)refuse_replay(refusal, status); /* RS-1: the engine answers it where it can */
     if (follows && needs_body(request) && !np_sending_can_replay(request)) { /* RS-1 */
         (void)refuse_replay(refusal, status);
         np_follow_state_drop_plan(&request->follow);
         follows = false;
     }
     if (follows) {
+        request->follow.plan_waits = !needs_body(request) && np_sending_must_wait(request);
         np_transfer_settle(transfer); /* its header is all that was wanted */
         np_message_drain(request, transfer);
     }
@@ -389,5 +392,5 @@ np_follow_step np_follow_done(np_request *request, const np_transfer *transfer,
         return NP_FOLLOW_FAIL;
     fill_spec(request, transfer, reason_of[plan]);
     np_sending_next_hop(request, drops_body);
-    return NP_FOLLOW_NEXT;
+    return follow->plan_waits ? NP_FOLLOW_WAIT : NP_FOLLOW_NEXT;
 }

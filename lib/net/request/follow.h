@@ -24,6 +24,7 @@ bool np_follow_header(np_request *request, np_transfer *transfer, np_error *refu
 
 typedef enum np_follow_step {
     NP_FOLLOW_END,  /* nothing follows */
+    NP_FOLLOW_WAIT, /* so it is, but not before the caller has closed the request stream */
     NP_FOLLOW_NEXT, /* request->spec is the next hop: start it */
     NP_FOLLOW_FAIL  /* it cannot be made: *err says why */
 } np_follow_step;

@@ -46,6 +46,7 @@ typedef struct np_follow {
     np_follow_kind plan;
     np_follow_address *plan_address; /* REDIRECT: where to; owned until it is taken */
     const char *plan_method;
+    bool plan_waits;   /* the next hop has no body, and the caller is still to write it (RS-1) */
     np_auth plan_auth; /* AUTH: owned until it is taken */
 } np_follow;
 

@@ -40,7 +40,13 @@ static void message_arrived(np_loop_task *task)
     np_request *request = (np_request *)((char *)task - offsetof(np_request, message_task));
     pthread_mutex_lock(&request->lock);
     request->message_posted = false;
+    const bool goes_on = request->send_closed || request->state == NP_REQUEST_ABORTED;
+    void (*const go_on)(np_request *) = goes_on ? request->go_on : NULL;
+    if (go_on)
+        request->go_on = NULL;
     pthread_mutex_unlock(&request->lock);
+    if (go_on)
+        go_on(request);       /* it looks at what is wanted itself */
     np_message_obey(request); /* before the start there is no transfer: start_arrived looks again */
     np_request_drop(request);
 }

@@ -79,6 +79,6 @@ np_status np_operation_end_locked(np_request *request, np_async *async, np_async
     if (disposed)
         return disposed;
     if (request->state == NP_REQUEST_ABORTED) /* ES-8: after the result, before this call */
-        return np_life_refuse(NP_ANSWER_ABORTED, err);
+        return np_block_refuse_aborted(request, err);
     return NP_OK;
 }

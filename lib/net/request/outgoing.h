@@ -32,6 +32,11 @@ typedef struct np_outgoing {
 /* How much of `length` bytes may be appended now: all, a part, 0. Where one append is one chunk it
  * is all or nothing, as long as they fit at all. */
 size_t np_outgoing_room(const np_outgoing *out, size_t length);
+/* Was anything written that nobody has taken? */
+static inline bool np_outgoing_holds_bytes(const np_outgoing *out)
+{
+    return !out->discarded && out->stored > out->passed;
+}
 /* All or nothing; false: no memory. */
 bool np_outgoing_append(np_outgoing *out, np_body_store *store, const void *data, size_t length);
 /* Up to `capacity` bytes; 0: there are none. */

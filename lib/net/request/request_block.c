@@ -3,6 +3,7 @@
 #include "request_block.h"
 #include "fail.h"
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define TIMEOUT_DEFAULT_MS            100000
@@ -10,6 +11,8 @@
 #define CONTINUE_TIMEOUT_DEFAULT_MS   350
 #define HEADER_LIMIT_DEFAULT_KIB      64
 #define ERROR_LIMIT_DEFAULT_KIB       64
+
+const char np_block_pool_is_exhausted[] = "not enough free pool threads";
 
 /* --- memory --- */
 
@@ -121,13 +124,21 @@ np_status np_block_refuse_disposed(const np_request *request, np_error *err)
     return np_fail(err, NP_E_OBJECT_DISPOSED, "the context of this request was freed");
 }
 
+np_status np_block_refuse_aborted(const np_request *request, np_error *err)
+{
+    const np_status status = np_life_refuse(NP_ANSWER_ABORTED, err);
+    if (err && request->pool_exhausted)
+        (void)snprintf(err->cause, sizeof err->cause, "%s", np_block_pool_is_exhausted);
+    return status;
+}
+
 np_status np_block_refusal_locked(const np_request *request, np_error *err)
 {
     const np_status status = np_block_refuse_disposed(request, err);
     if (status)
         return status;
     if (request->state == NP_REQUEST_ABORTED)
-        return np_life_refuse(NP_ANSWER_ABORTED, err);
+        return np_block_refuse_aborted(request, err);
     if (request->response_closed)
         return np_fail_web(err, NP_WEB_CONNECTION_CLOSED, NULL, 0, NULL, "the response was closed");
     return NP_OK;

@@ -109,6 +109,10 @@ struct np_request {
     bool response_closed;
     bool operation_dropped;    /* its last reference is gone: nobody can end it any more */
     np_web_status abort_cause; /* 0: not aborted */
+    bool pool_exhausted;       /* and this is why (BS-11) */
+    bool lost_bytes;           /* bytes of the body had not gone out when it was aborted (AB-6) */
+    bool http_1_0;             /* asked for, or all that the origin is known to speak */
+    bool stream_was_taken;     /* when the response was asked for (BS-13) */
     np_async operation;        /* get response */
     np_body body;
     bool body_ended;   /* no byte will come */
@@ -146,6 +150,10 @@ struct np_request {
     np_transfer *transfer;
     np_transfer_spec spec;
     np_loop_task start_task, message_task;
+    /* The next hop waits until the body is closed, or the request aborted (RS-1); guarded by the
+     * lock. NULL: nothing waits. */
+    void (*go_on)(np_request *request);
+    np_pool_job validate_job;
     np_pool_job continue_job;
     uint32_t continues; /* 100 Continue that came and were not told yet; guarded by the lock */
     _Atomic int64_t caller_blocked_ns; /* -1 until the begin call has posted */
@@ -203,7 +211,10 @@ static inline bool np_block_is_under_way(const np_request *request)
            request->state <= NP_REQUEST_RESPONSE_PENDING;
 }
 
+extern const char np_block_pool_is_exhausted[]; /* BS-11, in words */
 np_status np_block_refuse_disposed(const np_request *request, np_error *err);
+/* After an abort: request canceled; by an exhausted pool, with that as its cause. */
+np_status np_block_refuse_aborted(const np_request *request, np_error *err);
 /* Why a caller gets nothing more: disposed, aborted, closed; NP_OK: none of these. */
 np_status np_block_refusal_locked(const np_request *request, np_error *err);
 /* The error of an operation that an abort with this cause ended. */

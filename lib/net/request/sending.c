@@ -24,7 +24,7 @@ static np_status refusal_locked(const np_request *request, np_error *err)
     if (status)
         return status;
     if (request->state == NP_REQUEST_ABORTED)
-        return np_life_refuse(NP_ANSWER_ABORTED, err);
+        return np_block_refuse_aborted(request, err);
     if (request->state == NP_REQUEST_FAILED) {
         if (err)
             *err = request->failure;
@@ -148,7 +148,9 @@ void np_sending_finish_locked(np_request *request)
         return;
     request->send_closed = true;
     request->state = np_life_next(request->state, NP_LIFE_STREAM_CLOSED);
-    if (request->write_mode == NP_WRITE_BUFFER) {
+    if (request->go_on) {
+        np_message_ask_locked(request, NP_WANT_SEND);
+    } else if (request->write_mode == NP_WRITE_BUFFER) {
         np_message_ask_locked(request, NP_WANT_RELEASE);
     } else if (request->send_paused) {
         request->send_paused = false;
@@ -246,6 +248,15 @@ void np_sending_describe(const np_request *request, np_transfer_spec *spec)
     spec->expect_continue = request->expect_continue && request->protocol_version != 10;
     spec->continue_timeout_ns =
         request->continue_timeout_ms < 0 ? -1 : request->continue_timeout_ms * NP_NS_PER_MS;
+}
+
+bool np_sending_must_wait(np_request *request)
+{
+    pthread_mutex_lock(&request->lock);
+    const bool waits = request->stream_begun && !request->buffering && !request->send_closed &&
+                       !request->stream_operation.ended;
+    pthread_mutex_unlock(&request->lock);
+    return waits;
 }
 
 bool np_sending_can_replay(np_request *request)

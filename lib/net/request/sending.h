@@ -46,6 +46,8 @@ np_async *np_sending_answered_locked(np_request *request, int status);
 
 /* Can a later hop have the same body (RS-1)? */
 bool np_sending_can_replay(np_request *request);
+/* Was the stream of a body that is not copied not handed out yet (RS-1)? */
+bool np_sending_must_wait(np_request *request);
 /* Between two hops: the next one has no body, and what is still written is dropped; or it has the
  * same one, from its first byte, and the caller may still be writing it. */
 void np_sending_next_hop(np_request *request, bool drops_body);

@@ -217,9 +217,17 @@ np_status np_stream_end_write(np_stream *stream, np_async *async, np_error *err)
     return status;
 }
 
+/* WS-11; but AB-6 where an abort has lost what was written. */
 np_status np_stream_flush(np_stream *stream, np_error *err)
 {
-    return stream ? NP_OK : np_fail(err, NP_E_ARGUMENT_NULL, "stream is NULL"); /* WS-11 */
+    if (!stream)
+        return np_fail(err, NP_E_ARGUMENT_NULL, "stream is NULL");
+    np_request *request = stream->request;
+    pthread_mutex_lock(&request->lock);
+    const bool is_lost = stream->is_request && request->lost_bytes;
+    const np_status status = is_lost ? np_block_refuse_aborted(request, err) : NP_OK;
+    pthread_mutex_unlock(&request->lock);
+    return status;
 }
 
 /* --- the last handle --- */
