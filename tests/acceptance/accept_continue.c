@@ -176,3 +176,22 @@ Test(expect, without_a_100_nobody_is_told)
     world_close(&w);
     cr_assert_eq(atomic_load(&continues), 0);
 }
+
+Test(expect, another_1xx_does_not_open_the_gate)
+{
+    struct world w =
+        world_open("head; send \"HTTP/1.1 102 Processing\\r\\n\\r\\n\"; wait; " CONTINUE
+                   "body 5; " HELLO_REPLY);
+    np_request *r = ask_5(&w, -1);
+    np_async *async = begin_stream(r);
+    np_stream *s;
+    UNTIL(scripted_server_heads(w.server) == 1);
+    cr_assert_eq(np_async_wait(async, 30), 1);
+    scripted_server_go(w.server);
+    OK(np_request_end_get_request_stream(r, async, &s, e));
+    np_async_release(async);
+    put(s, "abcde");
+    finish(s);
+    expect_hello(r);
+    world_close(&w);
+}

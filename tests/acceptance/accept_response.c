@@ -631,3 +631,42 @@ Test(gr_16, without_a_stream_the_second_synchronous_stream_is_not_given_after_th
     np_response_release(response);
     world_close(&w);
 }
+
+struct getter {
+    np_request *request;
+    np_response *response;
+    np_status status;
+};
+
+static void *get_it(void *argument)
+{
+    struct getter *getter = argument;
+    getter->status = np_request_get_response(getter->request, &getter->response, NULL);
+    return NULL;
+}
+
+Test(gr_16, while_one_thread_waits_for_the_response_another_is_refused)
+{
+    struct world w = world_open(GATED_HELLO);
+    struct getter getter = {.request = ask(&w, "GET")};
+    np_response *response;
+    pthread_t thread;
+    cr_assert_eq(pthread_create(&thread, NULL, get_it, &getter), 0);
+    UNTIL(scripted_server_heads(w.server) == 1);
+    REFUSED(np_request_get_response(getter.request, &response, e), NP_E_INVALID_OPERATION);
+    scripted_server_go(w.server);
+    pthread_join(thread, NULL);
+    cr_assert_eq(getter.status, NP_OK);
+    OK(np_request_get_response(getter.request, &response, e));
+    cr_assert_eq(response, getter.response);
+    np_response_release(response);
+    np_response_release(response);
+    world_close(&w);
+}
+
+Test(gr_14, an_error_without_a_body_has_an_empty_one)
+{
+    struct world w = world_open("head; " SEND("404 Not Found", "Content-Length: 4\\r\\n", ""));
+    expect_protocol_error(ask(&w, "HEAD"), 404, "");
+    world_close(&w);
+}

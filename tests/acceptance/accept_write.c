@@ -579,3 +579,42 @@ Test(ws_8, after_an_early_success_the_body_is_sent_all_the_same)
     UNTIL(heard(&w, "abcde"));
     world_close(&w);
 }
+
+static void *abort_it(void *request)
+{
+    np_request_abort(request);
+    return NULL;
+}
+
+Test(ws_4, a_write_that_waits_is_woken_by_abort)
+{
+    struct world w = world_open("head; deaf");
+    static char bytes[8 << 20];
+    np_request *r = ask_body(&w, CHUNKED, false);
+    np_stream *s = open_stream(r);
+    pthread_t thread;
+    cr_assert_eq(pthread_create(&thread, NULL, abort_it, r), 0);
+    WEB(np_stream_write(s, bytes, sizeof bytes, e), NP_WEB_REQUEST_CANCELED);
+    pthread_join(thread, NULL);
+    finish(s);
+    world_close(&w);
+}
+
+Test(ws_7, an_asynchronous_write_of_nothing_calls_back_once)
+{
+    struct world w = world_open(TAKES(5));
+    np_request *r = ask_body(&w, LENGTH_5, true);
+    np_stream *s = open_stream(r);
+    struct calls calls = {0};
+    np_async *async;
+    OK(np_stream_begin_write(s, NULL, 0, count_call, &calls, &async, e));
+    UNTIL(atomic_load(&calls.count) == 1);
+    cr_assert_not(np_async_completed_synchronously(async));
+    OK(np_stream_end_write(s, async, e));
+    np_async_release(async);
+    put(s, "abcde");
+    finish(s);
+    expect_hello(r);
+    world_close(&w);
+    cr_assert_eq(atomic_load(&calls.count), 1);
+}
