@@ -618,8 +618,8 @@ static struct world world_open_redirecting_tls(const char *folder, const char *u
     cr_assert(test_ca_make(folder, "IP:127.0.0.1"));
     snprintf(ca_file, sizeof ca_file, "%s/ca.pem", folder);
     snprintf(script, sizeof script,
-             "tls %s; head; send \"HTTP/1.1 302 Go\\r\\nLocation: %s\\r\\nContent-Length: "
-             "0\\r\\n\\r\\n\"; again",
+             "tls %s; head; send \"HTTP/1.1 302 Go\\r\\nLocation: %s\\r\\nConnection: close\\r\\n"
+             "Content-Length: 0\\r\\n\\r\\n\"",
              folder, url);
     options.proxy = np_proxy_direct();
     options.ca_file = ca_file;

@@ -133,7 +133,7 @@ static void expect_tls(const char *names, bool trusts, np_web_status web)
     np_context_options options = NP_CONTEXT_OPTIONS_INIT;
     folder_make(folder, sizeof folder);
     cr_assert(test_ca_make(folder, names));
-    snprintf(script, sizeof script, "tls %s; " HELLO, folder);
+    snprintf(script, sizeof script, "tls %s; head; " HELLO_REPLY, folder);
     snprintf(ca_file, sizeof ca_file, "%s/ca.pem", folder);
     options.proxy = np_proxy_direct();
     options.ca_file = trusts ? ca_file : NULL;

@@ -194,10 +194,11 @@ Test(ws_8, after_a_final_status_writes_succeed_and_are_dropped)
 
 Test(ws_9, a_connection_that_is_lost_fails_the_writes_and_sticks)
 {
-    struct world w = world_open("head; reset");
+    struct world w = world_open("head; wait; reset");
     static char bytes[65536];
     np_request *r = ask_body(&w, CHUNKED, false);
     np_stream *s = open_stream(r);
+    scripted_server_go(w.server);
     np_error first = {0}, later = {0};
     np_status status = NP_OK;
     for (int i = 0; i < 20000 && !status; i++)
