@@ -22,99 +22,18 @@
  * Those that lose or double a callback are found by 3 to 5 alone, too.
  *
  * What it proves: no order of calls and events brings the life cycle into a wrong state, as long as
- * the code around the tables does what the model does. What it does not prove: that it does so
- * (that is what the unit tests of each rule and stress_operations look at), anything about threads
- * (the lock makes each step one), about the engine below transfer.h, about redirects and
- * authentication, which the life cycle does not see, and about sizes: a body has one byte here.
+ * the code around the tables does what the model does; that it does so is shown transition by
+ * transition by property_life_cycle_library.c. What it does not prove: anything about threads (the
+ * lock makes each step one; stress_operations runs those), about the engine below transfer.h, about
+ * redirects and authentication, which the life cycle does not see, and about sizes: a body has one
+ * byte here.
  */
-#include "life_cycle_model.h"
+#include "life_cycle_walk.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* --- the tables --- */
-
-static void read_shipped(struct life_table *table)
-{
-    memset(table, 0, sizeof *table);
-    for (int state = 0; state < NP_REQUEST_STATES; state++) {
-        for (int call = 0; call < NP_LIFE_CALLS; call++)
-            table->answer[state][call] =
-                (uint8_t)np_life_ask((np_request_state)state, (np_life_call)call);
-        for (int event = 0; event < NP_LIFE_EVENTS; event++)
-            table->next[state][event] =
-                (uint8_t)np_life_next((np_request_state)state, (np_life_event)event);
-    }
-}
-
-/* --- the situations found so far: a hash table with open addressing --- */
-
-enum { SLOTS = 1 << 18 };
-
-struct found {
-    uint64_t key;
-    uint32_t from; /* index of the situation it was reached from */
-    uint8_t action;
-};
-
-struct exploration {
-    struct found *found; /* found[count], in the order in which they came up */
-    uint32_t count;
-    uint32_t *slot; /* slot[SLOTS]: index + 1 */
-    unsigned long steps;
-};
-
-static uint64_t key_of(const struct model *m)
-{
-    uint64_t key = 0;
-    _Static_assert(sizeof *m <= sizeof key, "a situation fits into a word");
-    memcpy(&key, m, sizeof *m);
-    return key;
-}
-
-static struct model model_of(uint64_t key)
-{
-    struct model m;
-    memcpy(&m, &key, sizeof m);
-    return m;
-}
-
-static void exploration_init(struct exploration *e)
-{
-    *e = (struct exploration){.found = malloc(SLOTS / 2 * sizeof *e->found),
-                              .slot = calloc(SLOTS, sizeof *e->slot)};
-    cr_assert(e->found && e->slot);
-}
-
-static void exploration_done(struct exploration *e)
-{
-    free(e->found);
-    free(e->slot);
-}
-
-static void add(struct exploration *e, const struct model *m, uint32_t from, uint8_t action)
-{
-    const uint64_t key = key_of(m);
-    uint32_t at = (uint32_t)((key * 0x9e3779b97f4a7c15u) >> 40) % SLOTS;
-    while (e->slot[at] && e->found[e->slot[at] - 1].key != key)
-        at = (at + 1) % SLOTS;
-    if (e->slot[at])
-        return;
-    cr_assert_lt(e->count, SLOTS / 2, "more situations than there is room for");
-    e->found[e->count] = (struct found){key, from, action};
-    e->slot[at] = ++e->count;
-}
-
-static void print_path(const struct exploration *e, uint32_t index)
-{
-    const struct found *found = &e->found[index];
-    if (found->from != index) {
-        print_path(e, found->from);
-        fprintf(stderr, "  %s\n", model_action_names[found->action]);
-    }
-}
 
 /* --- the invariants --- */
 
@@ -146,13 +65,11 @@ static const char *explore(struct exploration *e, struct life_table *table, unsi
                            bool tell)
 {
     for (unsigned setup = 0; setup < SETUPS; setup++) {
-        struct model start;
-        memset(&start, 0, sizeof start);
-        start.setup = setup & 7;
-        add(e, &start, e->count, 0);
+        const struct model start = model_start(setup);
+        (void)exploration_add(e, &start, e->count, 0);
     }
     for (uint32_t i = 0; i < e->count; i++) {
-        const struct model before = model_of(e->found[i].key);
+        const struct model before = exploration_model(e, i);
         for (int action = 0; action < MODEL_ACTIONS; action++) {
             struct model after = before;
             struct model_step step;
@@ -161,12 +78,12 @@ static const char *explore(struct exploration *e, struct life_table *table, unsi
             e->steps++;
             const char *wrong = judge(&before, &after, &step, checks);
             if (wrong && tell) {
-                print_path(e, i);
+                exploration_print_path(e, i);
                 fprintf(stderr, "  %s: %s\n", model_action_names[action], wrong);
             }
             if (wrong)
                 return wrong;
-            add(e, &after, i, (uint8_t)action);
+            (void)exploration_add(e, &after, i, (uint8_t)action);
         }
     }
     return NULL;
@@ -177,7 +94,7 @@ Test(life_cycle_model, every_order_of_calls_and_events_keeps_every_rule)
     struct exploration e;
     struct life_table table;
     exploration_init(&e);
-    read_shipped(&table);
+    life_table_read(&table);
 
     const char *wrong = explore(&e, &table, CHECK_ALL, true);
 
@@ -195,16 +112,16 @@ Test(life_cycle_model, everything_ends_when_only_the_loop_goes_on)
     struct exploration e;
     struct life_table table;
     exploration_init(&e);
-    read_shipped(&table);
+    life_table_read(&table);
     cr_assert_null(explore(&e, &table, CHECK_ALL, true));
 
     for (uint32_t i = 0; i < e.count; i++) {
-        struct model m = model_of(e.found[i].key);
+        struct model m = exploration_model(&e, i);
         struct model_step step;
         for (size_t k = 0; k < sizeof own; k++)
             (void)model_apply(&m, (enum model_action)own[k], &table, &step);
         if (!model_at_rest(&m) || m.writing || m.reading)
-            print_path(&e, i);
+            exploration_print_path(&e, i);
         cr_assert(model_at_rest(&m) && !m.writing && !m.reading, "it does not come to rest");
     }
     exploration_done(&e);
@@ -245,7 +162,7 @@ Test(life_cycle_model, every_wrong_entry_that_can_be_reached_is_found, .timeout 
     struct harvest answers = {0}, moves = {0};
     unsigned by_completions = 0;
     exploration_init(&e);
-    read_shipped(&shipped);
+    life_table_read(&shipped);
     cr_assert_null(explore(&e, &shipped, CHECK_ALL, true));
     exploration_done(&e);
 

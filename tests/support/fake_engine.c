@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define WAIT_S 20
-#define FAKES  4096 /* transfers that a scripted test may start */
+#define FAKES  65536 /* transfers that a scripted test may start */
 
 struct np_engine {
     np_loop *loop;
