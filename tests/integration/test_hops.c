@@ -241,6 +241,41 @@ Test(hops, rs_2_odd_locations_are_protocol_errors_or_found)
     }
 }
 
+Test(hops, rb_10_a_response_that_is_not_closed_keeps_its_place)
+{
+    struct scripted_server *server =
+        script("head; send \"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\no\"; wait; send "
+               "\"k\"; head; send \"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok\"; hang");
+    connection_limit = 1;
+    set_up();
+    np_request *first = local(scripted_server_port(server), "/first");
+    np_request *second = local(scripted_server_port(server), "/second");
+    np_async *async[2];
+    np_response *response[2];
+    np_error err = {0};
+    cr_assert_eq(np_request_begin_get_response(first, NULL, NULL, &async[0], &err), NP_OK);
+    cr_assert_eq(np_request_end_get_response(first, async[0], &response[0], &err), NP_OK);
+    cr_assert_eq(np_request_begin_get_response(second, NULL, NULL, &async[1], &err), NP_OK);
+    cr_assert_eq(np_async_wait(async[1], 60), 1, "it waits for the place of the first");
+    scripted_server_go(server);
+    np_response_close(response[0]);
+    cr_assert_eq(np_request_end_get_response(second, async[1], &response[1], &err), NP_OK, "%s",
+                 err.text);
+    cr_expect_eq(np_response_status(response[1]), 200);
+    for (int i = 0; i < 2; i++) {
+        np_async_release(async[i]);
+        np_response_release(response[i]);
+    }
+    np_request_release(first);
+    np_request_release(second);
+    finish();
+    scripted_server_stop(server);
+    cr_expect_str_eq(sql("SELECT count(*) FROM connections"), "1");
+    cr_expect_str_eq(sql("SELECT queue_ns >= 50000000 FROM requests WHERE path LIKE '%second%'"),
+                     "1", "and that is in its queue");
+    take_down();
+}
+
 /* --- authentication --- */
 
 /* "open sesame", by openssl passwd -apr1 -salt netphase */

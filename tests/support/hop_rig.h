@@ -21,6 +21,7 @@ static bool has_nginx;
 static np_testdir folder;
 static np_trace *trace;
 static np_context *context;
+static uint32_t connection_limit; /* of the context; 0: the usual one */
 
 static inline void set_up(void)
 {
@@ -34,6 +35,7 @@ static inline void set_up(void)
                  "%s", err.text);
     np_context_options options = NP_CONTEXT_OPTIONS_INIT;
     options.trace = trace;
+    options.connection_limit = connection_limit;
     if (has_nginx) {
         snprintf(resolve, sizeof resolve, "origin.test:%u:127.0.0.1", nginx.https_port);
         options.ca_file = nginx.ca_file;

@@ -303,6 +303,38 @@ static void *end_in_thread(void *argument)
     return NULL;
 }
 
+Test(request_body, es_5_a_failure_comes_out_of_end_which_counts)
+{
+    np_error err = {0};
+    np_stream *stream = (np_stream *)&err;
+    np_request *request = make("POST");
+    np_async *async = begin_stream(request);
+    fake_done(0, &refused);
+    assert_web(np_request_end_get_request_stream(request, async, &stream, &err), &err,
+               NP_WEB_CONNECT_FAILURE);
+    cr_assert_null(stream, "ER-4");
+    cr_assert_eq(np_request_get_state(request), NP_REQUEST_FAILED);
+    cr_assert_eq(np_request_end_get_request_stream(request, async, &stream, &err),
+                 NP_E_INVALID_OPERATION, "ES-3");
+    np_async_release(async);
+    end_all(request, NULL);
+}
+
+Test(request_body, bs_5_a_transfer_encoding_needs_chunked)
+{
+    np_request *request = make_chunked();
+    cr_assert_eq(np_request_set_transfer_encoding(request, "gzip", NULL), NP_OK);
+    cr_assert_eq(np_request_set_send_chunked(request, false, NULL), NP_OK);
+    refuse_stream(request, NP_E_INVALID_OPERATION, "transfer encoding");
+    refuse_response(request, NP_E_INVALID_OPERATION, "transfer encoding"); /* GR-6 */
+    cr_assert_eq(np_request_set_allow_write_stream_buffering(request, false, NULL), NP_OK);
+    refuse_stream(request, NP_E_PROTOCOL_VIOLATION, "length"); /* BS-4 comes first */
+    cr_assert_eq(np_request_set_send_chunked(request, true, NULL), NP_OK);
+    np_stream *stream = open_stream(request);
+    cr_assert_not_null(strstr(fake_look(0).headers, "Transfer-Encoding: gzip, chunked\n"));
+    end_all(request, stream);
+}
+
 Test(request_body, es_7_of_two_racing_ends_one_wins)
 {
     pthread_t thread[2];
@@ -570,17 +602,101 @@ Test(request_body, ws_2_each_stream_has_one_direction)
     end_all(request, stream);
 }
 
-Test(request_body, ws_3_4_nothing_is_written_after_close_or_abort)
+static void refuse_write(np_stream *stream, np_web_status web_status)
 {
     np_error err = {0};
+    np_async *async = (np_async *)&err;
+    assert_web(np_stream_write(stream, "x", 1, &err), &err, web_status);
+    assert_web(np_stream_begin_write(stream, "x", 1, NULL, NULL, &async, &err), &err, web_status);
+    cr_assert_null(async, "ER-4");
+}
+
+Test(request_body, ws_3_after_close_a_write_says_connection_closed)
+{
     np_request *request = make_chunked();
     np_stream *stream = open_stream(request);
-    cr_assert_eq(np_stream_close(stream, &err), NP_OK);
-    assert_web(np_stream_write(stream, "x", 1, &err), &err, NP_WEB_CONNECTION_CLOSED);
-    cr_assert_eq(np_stream_close(stream, &err), NP_OK, "WS-15");
+    cr_assert_eq(np_stream_close(stream, NULL), NP_OK);
+    refuse_write(stream, NP_WEB_CONNECTION_CLOSED);
+    end_all(request, stream);
+}
+
+Test(request_body, ws_4_after_abort_a_write_says_request_canceled)
+{
+    np_request *request = make_chunked();
+    np_stream *stream = open_stream(request);
     np_request_abort(request);
-    assert_web(np_stream_write(stream, "x", 1, &err), &err, NP_WEB_REQUEST_CANCELED);
-    cr_assert_eq(np_stream_close(stream, &err), NP_OK, "WS-15");
+    refuse_write(stream, NP_WEB_REQUEST_CANCELED);
+    end_all(request, stream);
+}
+
+Test(request_body, ws_7_a_write_of_nothing_makes_no_chunk)
+{
+    char taken[8];
+    np_error err = {0};
+    np_async *async;
+    np_request *request = make_chunked();
+    np_stream *stream = open_stream(request);
+    cr_assert_eq(np_stream_write(stream, "", 0, &err), NP_OK, "%s", err.text);
+    cr_assert_eq(np_stream_write(stream, NULL, 0, &err), NP_OK, "%s", err.text);
+    cr_assert_eq(np_stream_begin_write(stream, NULL, 0, NULL, NULL, &async, &err), NP_OK);
+    cr_assert(np_async_is_completed(async));
+    cr_assert_eq(np_stream_end_write(stream, async, &err), NP_OK);
+    np_async_release(async);
+    cr_assert_eq(fake_take(0, taken, sizeof taken), NP_UPLOAD_PAUSE);
+    end_all(request, stream);
+}
+
+Test(request_body, ws_11_a_flush_does_nothing)
+{
+    char taken[8];
+    np_request *request = make("POST");
+    np_stream *stream = open_stream(request);
+    cr_assert_eq(np_stream_flush(stream, NULL), NP_OK);
+    cr_assert_eq(np_stream_write(stream, "abc", 3, NULL), NP_OK);
+    cr_assert_eq(np_stream_flush(stream, NULL), NP_OK);
+    cr_assert_eq(fake_look(0).flags & FAKE_RELEASED, 0, "it does not force the header out");
+    cr_assert_eq(np_stream_close(stream, NULL), NP_OK);
+    cr_assert_eq(np_stream_flush(stream, NULL), NP_OK, "after the close too");
+    cr_assert_eq(fake_take(0, taken, sizeof taken), 3);
+    cr_assert_eq(np_stream_flush(NULL, NULL), NP_E_ARGUMENT_NULL);
+    np_request_abort(request);
+    cr_assert_eq(np_stream_flush(stream, NULL), NP_OK, "nothing of it was lost");
+    end_all(request, stream);
+}
+
+Test(request_body, ab_6_a_flush_of_what_an_abort_has_lost_says_so)
+{
+    np_error err = {0};
+    np_request *request = make("POST");
+    np_stream *stream = open_stream(request);
+    cr_assert_eq(np_stream_write(stream, "abc", 3, NULL), NP_OK);
+    np_request_abort(request);
+    assert_web(np_stream_flush(stream, &err), &err, NP_WEB_REQUEST_CANCELED);
+    cr_assert_eq(np_stream_close(stream, &err), NP_OK, "closing is fine");
+    end_all(request, stream);
+}
+
+Test(request_body, ws_15_closing_again_or_after_an_abort_is_fine)
+{
+    np_request *request = make_long(5);
+    np_stream *stream = open_stream(request);
+    np_request_abort(request);
+    cr_assert_eq(np_stream_close(stream, NULL), NP_OK, "with bytes owed too");
+    cr_assert_eq(np_stream_close(stream, NULL), NP_OK);
+    end_all(request, stream);
+}
+
+Test(request_body, ws_17_closing_after_the_response_was_read_is_fine)
+{
+    np_request *request = make_chunked();
+    np_stream *stream = open_stream(request);
+    np_async *async = begin(request, NULL, NULL);
+    fake_header(0, 200, 0, NULL, 0);
+    fake_done(0, NULL);
+    np_response *response = end(request, async);
+    cr_assert_eq(np_stream_close(stream, NULL), NP_OK);
+    np_async_release(async);
+    np_response_release(response);
     end_all(request, stream);
 }
 
