@@ -204,6 +204,7 @@ static np_status build(struct call *call, np_store *store, const char *path, int
     by_url.run_id = whole.run_id = by_status.run_id = run_id;
     whole.by = "none";
     by_status.by = "status";
+    by_status.sort = "name"; /* not by time: the same words for the same run */
 
     np_status status = np_report_create(store, &by_url, &urls, err);
     if (!status)
