@@ -2,11 +2,30 @@
 # Boundaries of the trace against a packet capture taken beside it: fresh connections over plain TCP, TLS 1.2 and TLS 1.3 to nginx, client and
 # server in two network namespaces of our own. Prints how far each boundary lies from its packet. NETPHASE_TEST_LONG: 400 connections each and the goals;
 # otherwise a few, with limits that only a wrong boundary breaks.
+#
+# It needs two network namespaces: as root, or as root of a user namespace, or by sudo where that asks for no password (the first that works).
+PATH=$PATH:/usr/sbin:/sbin
+if [ -z "${NETPHASE_TEST_INSIDE:-}" ] && ! unshare --net true 2>/dev/null && command -v unshare >/dev/null; then
+    self=$(readlink -f "$0")
+    if why_user=$(unshare --user --map-root-user --net true 2>&1); then
+        exec unshare --user --map-root-user env NETPHASE_TEST_INSIDE=1 bash "$self" "$@"
+    elif why_sudo=$(sudo -n unshare --net true 2>&1); then
+        exec sudo -n env NETPHASE_TEST_INSIDE=1 NP_BIN="$NP_BIN" NETPHASE_TEST_LONG="${NETPHASE_TEST_LONG:-}" \
+            NETPHASE_TEST_CONNECTIONS="${NETPHASE_TEST_CONNECTIONS:-}" bash "$self" "$@"
+    fi
+    printf 'SKIPPED: a network namespace is missing: as user %s it is not permitted, nor in a user namespace (%s), nor by sudo (%s): run as root, or allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0)\n' \
+        "$(id -un)" "$why_user" "$why_sudo"
+    exit 77
+fi
 . "$(dirname "$0")/lib.sh"
 need sqlite3 sqlite3
 need ip iproute2
 need unshare util-linux
-capture=${1:-$NP_BIN/capture}
+need nsenter util-linux
+need openssl openssl
+[ -n "$(nginx_program)" ] || { echo "SKIPPED: nginx is missing (install nginx)"; exit 77; }
+capture=$(readlink -f "${1:-$NP_BIN/capture}")
+[ -x "$capture" ] || fail "the program that captures is not there: $capture (build the tests)"
 build=${NETPHASE_TEST_LONG:+long}
 count=30
 [ -n "$build" ] && count=400
@@ -18,7 +37,7 @@ start_namespace() { # VARIABLE
     pids+=($!)
     printf -v "$1" %s $!
     until_true 5 in_own_namespace $! || {
-        printf 'SKIPPED: a network namespace is not permitted here (run as root): %s\n' "$(cat unshare.err)"
+        printf 'SKIPPED: a network namespace is missing: not permitted, though this is root (a container without CAP_SYS_ADMIN?): %s\n' "$(cat unshare.err)"
         exit 77
     }
 }
@@ -29,11 +48,11 @@ in_server() { nsenter -t "$server" -n "$@"; }
 start_namespace client
 start_namespace server
 {
-    ip link add np-client netns "$client" type veth peer name np-server netns "$server" &&
+    in_client ip link add np-client type veth peer name np-server netns "$server" &&
         in_client ip address add 198.51.100.1/24 dev np-client && in_client ip link set np-client up && in_client ip link set lo up &&
         in_server ip address add 198.51.100.2/24 dev np-server && in_server ip link set np-server up && in_server ip link set lo up
 } >link.log 2>&1 || {
-    printf 'SKIPPED: a pair of network interfaces is not permitted here (run as root): %s\n' "$(tail -n 1 link.log)"
+    printf 'SKIPPED: a pair of network interfaces is missing: not permitted, or the kernel has no veth: %s\n' "$(tail -n 1 link.log)"
     exit 77
 }
 is_up() { in_client ip -o link show np-client | grep -q 'state UP'; }
@@ -44,7 +63,7 @@ mkdir -p www temp
 head -c 1000 /dev/urandom >www/short
 head -c 40000 /dev/urandom >www/long
 cat >nginx.conf <<CONF
-daemon off; master_process off; pid $work/nginx.pid; error_log $work/error.log;
+user root; daemon off; master_process off; pid $work/nginx.pid; error_log $work/error.log;
 events { worker_connections 1024; }
 http {
     access_log off; client_body_temp_path $work/temp/body; proxy_temp_path $work/temp/proxy; fastcgi_temp_path $work/temp/fastcgi;
@@ -56,7 +75,6 @@ http {
 }
 CONF
 program=$(nginx_program)
-[ -n "$program" ] || { echo "SKIPPED: nginx is missing (install nginx)"; exit 77; }
 nsenter -t "$server" -n "$program" -p "$work" -c "$work/nginx.conf" >nginx.out 2>&1 &
 pids+=($!)
 answers() { in_client bash -c "exec 3<>/dev/tcp/198.51.100.2/$1" 2>/dev/null; }
@@ -66,7 +84,7 @@ nsenter -t "$client" -n "$capture" np-client packets.csv >capture.out 2>capture.
 capture_pid=$!
 pids+=($capture_pid)
 is_listening() { grep -q ready capture.out 2>/dev/null; }
-until_true 10 is_listening || { printf 'SKIPPED: packets cannot be captured here: %s\n' "$(cat capture.err)"; exit 77; }
+until_true 10 is_listening || { printf 'SKIPPED: a packet socket is missing: packets cannot be captured here: %s\n' "$(cat capture.err)"; exit 77; }
 resolve=(--resolve origin.test:80:198.51.100.2 --resolve origin.test:8012:198.51.100.2 --resolve origin.test:8013:198.51.100.2)
 in_client "$netphase" record -q -n "$count" --cold -o trace.db --cacert ca.pem "${resolve[@]}" \
     http://origin.test/short https://origin.test:8012/short https://origin.test:8013/short \
