@@ -3,8 +3,9 @@
  * fresh one each, with every np_kernel_times. Prints processor time of the loop's thread; that is
  * noisy by more than the difference, so for a profiler one of them:
  *
- *   valgrind --tool=callgrind bench_kernel_times MODE fresh|kept REQUESTS   (MODE: 0 auto, 1 always,
- *   strace -f -c                                                             2 never, 3 untraced)
+ *   valgrind --tool=callgrind bench_kernel_times MODE fresh|kept REQUESTS   (MODE: 0 auto, 1
+ * always, strace -f -c                                                             2 never, 3
+ * untraced)
  *
  * The difference of two runs with different REQUESTS is that of the requests alone.
  */
@@ -44,12 +45,13 @@ static double run(uint16_t port, int mode, bool fresh, int count)
     static struct rig rig;
     char url[64];
     double begin_us = 0, end_us = 0;
-    const np_engine_options options = {
-        .kernel_times = mode < UNTRACED ? (np_kernel_times)mode : NP_KERNEL_TIMES_AUTO};
+    const np_engine_options options = {.kernel_times = mode < UNTRACED ? (np_kernel_times)mode
+                                                                       : NP_KERNEL_TIMES_AUTO};
     memset(&rig, 0, sizeof rig);
     (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/small", port);
     if (!rig_open(&rig, &options, NULL, 0, mode != UNTRACED))
         return 0;
+    rig.producer.detail = NP_DETAIL_SPANS; /* as a trace has it by default */
     bool good = run_requests(&rig, url, fresh, WARM_UP);
     rig_call(&rig, read_processor_time, &begin_us);
     good = good && run_requests(&rig, url, fresh, count);
