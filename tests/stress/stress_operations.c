@@ -12,6 +12,7 @@
  *   - nobody waits for ever: in every other round the operations with a time limit have to complete
  *     before anything is aborted, and all others when the last handle of their request has gone. A
  *     thread that hangs in one call is found by a watchdog, which prints what everyone waits for;
+ *   - what was recorded (a round of four is) has no problem and nothing unfinished;
  *   - at the end no descriptor is open that was not open before.
  * Under a sanitizer or valgrind: nothing is touched after it was freed, no byte is lost, no race.
  *
@@ -23,9 +24,11 @@
 #include "operations_use.h"
 #include "operations_watch.h"
 #include "random.h"
+#include "testdir.h"
+#include "trace_query.h"
 
 #include <dirent.h>
-#include <netphase/request.h>
+#include <netphase/netphase.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -57,6 +60,8 @@ static struct {
     np_context *context;
     np_proxy *proxy;
     _Atomic unsigned decisions;
+    np_trace *trace; /* NULL: this round is not recorded */
+    const char *path;
 } current_round = {.closing = PTHREAD_RWLOCK_INITIALIZER};
 
 static struct {
@@ -283,7 +288,27 @@ static void judge(np_random *random)
     }
 }
 
-static void start_round(unsigned wanted, np_random *random)
+/* What was recorded adds up, whatever happened to the requests (TR-1). */
+static void judge_trace(void)
+{
+    np_error err = {0};
+    if (!current_round.trace)
+        return;
+    check(np_trace_close(current_round.trace, 0, &err) == NP_OK, err.text, 0);
+    const int64_t problems = query_int(current_round.path, "SELECT count(*) FROM problems");
+    if (problems > 0) {
+        char text[400];
+        const char *what =
+            query_text(current_round.path, "SELECT * FROM problems", text, sizeof text);
+        fprintf(stderr, "%lld problems in the trace, the first: %s\n", (long long)problems, what);
+    }
+    check(problems == 0, "the trace has problems", 0);
+    check(query_int(current_round.path, "SELECT count(*) FROM unfinished") == 0,
+          "a request was left unfinished in the trace", 0);
+    check(unlink(current_round.path) == 0, "the trace cannot be removed", 0);
+}
+
+static void start_round(unsigned wanted, const char *path, np_random *random)
 {
     np_error err = {0};
     np_context_options options = NP_CONTEXT_OPTIONS_INIT;
@@ -291,6 +316,11 @@ static void start_round(unsigned wanted, np_random *random)
     current_round.use_count = act_counts()->calls = 0;
     current_round.closed = false;
     targets_start();
+    current_round.path = path;
+    current_round.trace = NULL;
+    if (np_random_below(random, 4) == 0)
+        check(np_trace_open(path, NULL, &current_round.trace, &err) == NP_OK, err.text, 0);
+    options.trace = current_round.trace;
     options.connection_limit = 1 + (uint32_t)np_random_below(random, 6);
     options.pool_threads = 1 + (uint32_t)np_random_below(random, 4);
     options.dns_servers = targets_dns();
@@ -304,11 +334,11 @@ static void start_round(unsigned wanted, np_random *random)
 
 /* is_quiet: everything comes to rest before the context is freed; otherwise that happens while the
  * threads work. */
-static void run_round(unsigned wanted, bool is_quiet, np_random *random)
+static void run_round(unsigned wanted, bool is_quiet, const char *path, np_random *random)
 {
     pthread_t threads[THREADS];
     uint64_t seeds[THREADS];
-    start_round(wanted, random);
+    start_round(wanted, path, random);
     for (int i = 0; i < THREADS; i++) {
         seeds[i] = np_random_next(random);
         check(pthread_create(&threads[i], NULL, work, &seeds[i]) == 0, "no thread", 0);
@@ -327,6 +357,7 @@ static void run_round(unsigned wanted, bool is_quiet, np_random *random)
     }
     judge(random);
     np_proxy_release(current_round.proxy);
+    judge_trace();
     targets_stop();
 }
 
@@ -350,21 +381,25 @@ int main(int count, char **arguments)
     slowness = count > 3 ? atoi(arguments[3]) : 1;
     const unsigned rounds = wanted / ROUND_OPERATIONS > 4 ? wanted / ROUND_OPERATIONS : 4;
     np_random random;
+    np_testdir folder;
+    testdir_make(&folder);
+    const char *path = testdir_path(&folder, "a.db");
     np_random_seed(&random, seed);
     for (int i = 0; i < SLOTS; i++)
         pthread_mutex_init(&slots[i].lock, NULL);
     watch_start(seed, describe_uses);
-    run_round(200, true,
-              &random); /* opens what a process keeps: OpenSSL's and glibc's descriptors */
+    /* opens what a process keeps: OpenSSL's and glibc's descriptors */
+    run_round(200, true, path, &random);
     const int before = open_descriptors();
     for (unsigned i = 0; i < rounds; i++)
-        run_round(wanted / rounds, i % 2, &random);
+        run_round(wanted / rounds, i % 2, path, &random);
     const int after = open_descriptors();
     if (after != before)
         fprintf(stderr, "%d descriptors before, %d after\n", before, after);
     check(after == before, "a descriptor is left", 0);
     watch_stop();
     targets_remove();
+    testdir_remove(&folder);
     printf("%u operations in %u rounds, begun / ended well:", wanted, rounds);
     for (int i = 0; i < KINDS; i++)
         printf(" %s %lu / %lu%s", kind_names[i], act_counts()->begun[i], act_counts()->succeeded[i],
