@@ -649,3 +649,56 @@ Test(rs_2, from_https_to_http_it_goes_only_where_that_is_allowed_and_without_the
     world_close(&plain);
     folder_remove(folder);
 }
+
+Test(rs_4, credentials_stay_good_for_their_origin_after_a_redirect_within_it)
+{
+    struct world w =
+        world_open("head; " REDIRECT("302 Go", "/next") "head; " ASK_BASIC "head; " HELLO_REPLY);
+    np_request *r = ask(&w, "GET");
+    OK(np_request_set_credentials(r, "ada", "lovelace", e));
+    expect_hello(r);
+    cr_assert_eq(times_heard(&w, ADA_LOVELACE), 1);
+    cr_assert_eq(times_heard(&w, "GET /next"), 2);
+    world_close(&w);
+}
+
+#define ASK_PROXY_BASIC                                                                            \
+    SEND("407 Proxy Authentication Required",                                                      \
+         "Proxy-Authenticate: Basic realm=\\\"p\\\"\\r\\nContent-Length: 0\\r\\n", "")
+
+static np_request *ask_by_proxy(struct world *w, const char *user_info, const char *method)
+{
+    np_proxy_options options = NP_PROXY_OPTIONS_INIT;
+    np_proxy *proxy;
+    char url[128];
+    snprintf(url, sizeof url, "http://%s127.0.0.1:%u", user_info, scripted_server_port(w->server));
+    options.proxies = url;
+    OK(np_proxy_create(&options, &proxy, e));
+    np_request *r = ask_url(w, method, "http://origin.test/");
+    OK(np_request_set_proxy(r, proxy, e));
+    np_proxy_release(proxy); /* the request holds it */
+    return r;
+}
+
+Test(rs_4, a_407_of_a_proxy_is_answered_and_a_body_that_is_kept_is_sent_again)
+{
+    struct world w = world_open("head; body 3; " ASK_PROXY_BASIC TAKES(3) "\n---\n" TAKES(
+        3)); /* on the same connection or another */
+    np_request *r = ask_by_proxy(&w, "ada:lovelace@", "POST");
+    without_expect(r);
+    np_stream *s = open_stream(r);
+    put(s, "abc");
+    finish(s);
+    expect_hello(r);
+    cr_assert(heard(&w, "Proxy-" ADA_LOVELACE));
+    cr_assert_eq(times_heard(&w, "\r\n\r\nabc"), 2);
+    world_close(&w);
+}
+
+Test(rs_4, a_407_of_a_proxy_without_credentials_is_an_error_with_its_response)
+{
+    struct world w = world_open("head; " ASK_PROXY_BASIC "again");
+    expect_unauthorized(ask_by_proxy(&w, "", "GET"), 407);
+    cr_assert_eq(scripted_server_heads(w.server), 1);
+    world_close(&w);
+}

@@ -245,3 +245,84 @@ Test(web, a_header_beyond_the_limit_is_message_length_limit_exceeded)
     np_response_release(get_response(usual));
     world_close(&w);
 }
+
+/* ------------------------------------------------------- a proxy decision that does not come back */
+
+struct gate {
+    atomic_bool asked, open;
+};
+
+static np_status wait_at_gate(const np_proxy_query *query, char *answer, size_t capacity,
+                              void *user, np_error *err)
+{
+    struct gate *gate = user;
+    (void)query, (void)err;
+    atomic_store(&gate->asked, true);
+    while (!atomic_load(&gate->open))
+        pause_1_ms();
+    snprintf(answer, capacity, "DIRECT");
+    return NP_OK;
+}
+
+static np_proxy *proxy_behind(struct gate *gate)
+{
+    np_proxy_options options = NP_PROXY_OPTIONS_INIT;
+    np_proxy *proxy;
+    options.callback = wait_at_gate;
+    options.user = gate;
+    OK(np_proxy_create(&options, &proxy, e));
+    return proxy;
+}
+
+Test(ab_5, who_waits_for_a_proxy_decision_leaves_at_once)
+{
+    struct gate gate = {0};
+    struct world w = world_open(HELLO);
+    np_proxy *proxy = proxy_behind(&gate);
+    np_request *r = ask(&w, "POST");
+    struct calls calls = {0};
+    np_async *async;
+    OK(np_request_set_proxy(r, proxy, e));
+    OK(np_request_begin_get_request_stream(r, count_call, &calls, &async, e)); /* does not wait */
+    UNTIL(atomic_load(&gate.asked));
+    cr_assert_eq(np_request_get_state(r), NP_REQUEST_STREAM_PENDING);
+    np_request_abort(r);
+    cr_assert_eq(atomic_load(&calls.count), 1);
+    cr_assert_eq(async_failure(async).web_status, NP_WEB_REQUEST_CANCELED);
+    atomic_store(&gate.open, true);
+    np_async_release(async);
+    world_close(&w);
+    np_proxy_release(proxy);
+}
+
+Test(ab_1, the_synchronous_timeout_is_for_the_proxy_decision_too)
+{
+    struct gate gate = {0};
+    struct world w = world_open(HELLO);
+    np_proxy *proxy = proxy_behind(&gate);
+    np_request *r = ask(&w, "GET"), *later = ask(&w, "GET");
+    np_response *response;
+    OK(np_request_set_proxy(r, proxy, e));
+    OK(np_request_set_proxy(later, proxy, e));
+    OK(np_request_set_timeout(r, 20, e));
+    WEB(np_request_get_response(r, &response, e), NP_WEB_TIMEOUT);
+    np_async *async = begin_response(later); /* shares the decision that is under way */
+    atomic_store(&gate.open, true);
+    np_response_release(end_response(later, async));
+    world_close(&w);
+    np_proxy_release(proxy);
+}
+
+Test(er, an_error_of_a_layer_below_names_it_and_one_of_ours_does_not)
+{
+    struct world w = world_open("head; " SEND("404 Not Found", "Content-Length: 0\\r\\n", ""));
+    np_error connect = failure_of(ask_nobody(&w, "GET")), status = failure_of(ask(&w, "GET")),
+             usage = {0};
+    np_async *async;
+    cr_assert(connect.layer && connect.layer[0] && connect.code != 0);
+    cr_assert(status.layer == NULL || status.code != 0);
+    np_request_begin_get_request_stream(ask(&w, "GET"), NULL, NULL, &async, &usage);
+    cr_assert_null(usage.layer);
+    cr_assert_eq(usage.code, 0);
+    world_close(&w);
+}
