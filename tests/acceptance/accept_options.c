@@ -41,7 +41,7 @@ static void full_pool_open(struct full_pool *pool)
     pool->w = world_open_with(HELLO, &options);
     OK(np_request_begin_get_response(ask(&pool->w, "GET"), count_call, &pool->held, &pool->async[0],
                                      e));
-    UNTIL(pool->held.async != NULL); /* it runs, and holds the thread */
+    UNTIL(atomic_load(&pool->held.entered) == 1); /* it runs, and holds the thread */
     OK(np_request_begin_get_response(ask(&pool->w, "GET"), count_call, &pool->queued,
                                      &pool->async[1], e));
     cr_assert_eq(np_async_wait(pool->async[1], -1), 0);

@@ -258,6 +258,7 @@ void count_call(np_async *async)
     calls->thread = pthread_self();
     calls->was_complete = np_async_is_completed(async);
     calls->async = async;
+    atomic_fetch_add(&calls->entered, 1);
     if (calls->then)
         calls->then(async, calls);
     atomic_fetch_add(&calls->count, 1);

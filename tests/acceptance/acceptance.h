@@ -116,11 +116,11 @@ np_error async_failure(np_async *async);         /* waits; np_async_error */
 
 /* ---- callbacks that are counted ---- */
 struct calls {
-    atomic_int count;
-    pthread_t thread;                         /* that ran the latest */
-    bool was_complete;                        /* np_async_is_completed inside */
-    np_async *async;                          /* borrowed, for comparing */
-    np_request *request;                      /* for `then` */
+    atomic_int entered, count; /* how often it was called, how often it has returned */
+    pthread_t thread;          /* that ran the latest */
+    bool was_complete;         /* np_async_is_completed inside */
+    np_async *async;           /* borrowed, for comparing */
+    np_request *request;       /* for `then` */
     void (*then)(np_async *, struct calls *); /* runs inside; NULL: nothing */
     np_status status;                         /* what `then` found */
     np_web_status web;
