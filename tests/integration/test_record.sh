@@ -37,6 +37,10 @@ record -n 5 --cold --cacert ca.pem -o https.db "$base_https/" || fail "record --
 equal "resumed when cold" "$(sql https.db 'SELECT sum(tls_resumed) FROM requests WHERE run_id = 2')" 0
 equal "runs" "$(sql https.db 'SELECT count(*) FROM runs')" 2
 equal "connection states" "$(sql https.db 'SELECT DISTINCT connection_state FROM requests WHERE run_id = 2')" new
+equal "tls ends with the last message of the handshake" "$(sql https.db "SELECT count(*) FROM phases p JOIN spans s USING (request_id)
+    WHERE p.phase = 'tls' AND s.kind = 'handshake' AND p.start_ns + p.duration_ns = s.start_ns + s.duration_ns")" 10
+equal "what came after it is in gap" "$(sql https.db "SELECT count(*) FROM requests r JOIN spans s ON s.request_id = r.id
+    WHERE s.kind = 'handshake' AND json_extract(s.detail, '\$.usable_after_ns') BETWEEN 1 AND r.gap_ns")" 10
 trace_is_sound https.db
 
 # --- many at once: nothing lost, nothing doubled, the limit of connections is -c
