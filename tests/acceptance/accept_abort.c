@@ -483,3 +483,35 @@ Test(ab_6, an_error_response_is_dead_after_abort_and_still_tells_its_status)
     np_response_release(response);
     world_close(&w);
 }
+
+Test(ab_6, a_flush_after_abort_says_so_where_something_had_not_gone_out)
+{
+    struct world w = world_open(SILENT);
+    np_request *written = ask(&w, "POST"), *empty = ask(&w, "POST");
+    np_stream *s = open_stream(written), *s2 = open_stream(empty);
+    put(s, "ab");
+    np_request_abort(written);
+    np_request_abort(empty);
+    WEB(np_stream_flush(s, e), NP_WEB_REQUEST_CANCELED);
+    OK(np_stream_flush(s2, e));
+    finish(s);
+    finish(s2);
+    world_close(&w);
+}
+
+static void leave_everything(np_async *async, struct calls *calls)
+{
+    (void)async, (void)calls;
+}
+
+Test(ab_7, a_callback_that_does_nothing_does_no_harm)
+{
+    struct world w = world_open(HELLO);
+    struct calls calls = {.then = leave_everything};
+    np_async *async;
+    OK(np_request_begin_get_response(ask(&w, "GET"), count_call, &calls, &async, e));
+    UNTIL(atomic_load(&calls.count) == 1);
+    np_async_release(async);
+    expect_hello(ask(&w, "GET"));
+    world_close(&w);
+}

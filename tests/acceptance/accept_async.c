@@ -355,7 +355,7 @@ static void release_inside(np_async *async, struct calls *calls)
     np_request_release(calls->request);
 }
 
-Test(ar_7, the_request_may_be_released_inside_its_callback)
+Test(ar_6, the_result_is_good_when_begin_returns_though_the_callback_released_the_request)
 {
     struct world w = world_open(HELLO);
     np_request *r;

@@ -218,6 +218,18 @@ Test(bs_4, a_length_of_zero_is_a_length)
     world_close(&w);
 }
 
+Test(bs_6, after_a_failure_it_is_given_again)
+{
+    struct world w = world_open(HELLO);
+    np_request *r = ask_nobody(&w, "POST");
+    np_async *async = (np_async *)&w;
+    stream_failure_of(r);
+    WEB(np_request_begin_get_request_stream(r, NULL, NULL, &async, e), NP_WEB_CONNECT_FAILURE);
+    cr_assert_null(async);
+    cr_assert_eq(np_request_get_state(r), NP_REQUEST_FAILED);
+    world_close(&w);
+}
+
 Test(bs_7, a_second_begin_is_refused_while_the_first_is_pending_and_does_not_harm_it)
 {
     struct world w = world_open(GATED);

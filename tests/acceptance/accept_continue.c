@@ -19,7 +19,7 @@ static void post_5(np_request *r)
     expect_hello(r);
 }
 
-Test(expect, a_body_with_a_length_or_in_chunks_announces_itself)
+Test(gate, a_body_with_a_length_or_in_chunks_announces_itself)
 {
     struct world w = world_open("head; " CONTINUE "body 5; " HELLO_REPLY "head; " CONTINUE
                                 "chunks; " HELLO_REPLY);
@@ -32,7 +32,7 @@ Test(expect, a_body_with_a_length_or_in_chunks_announces_itself)
     world_close(&w);
 }
 
-Test(expect, it_is_not_said_when_switched_off_or_by_http_1_0_or_without_a_body)
+Test(gate, it_is_not_said_when_switched_off_or_by_http_1_0_or_without_a_body)
 {
     struct world w =
         world_open("head; body 5; " HELLO_REPLY "head; body 5; " HELLO_REPLY "\n---\n" HELLO);
@@ -49,7 +49,7 @@ Test(expect, it_is_not_said_when_switched_off_or_by_http_1_0_or_without_a_body)
     world_close(&w);
 }
 
-Test(expect, the_body_is_held_back_until_the_server_says_100)
+Test(gate, the_body_is_held_back_until_the_server_says_100)
 {
     struct world w = world_open("head; wait; " CONTINUE "body 5; " HELLO_REPLY);
     np_request *r = ask_5(&w, -1);
@@ -66,7 +66,7 @@ Test(expect, the_body_is_held_back_until_the_server_says_100)
     world_close(&w);
 }
 
-Test(expect, when_its_time_is_over_the_body_goes_without_100)
+Test(gate, when_its_time_is_over_the_body_goes_without_100)
 {
     struct world w = world_open(TAKES(5));
     post_5(ask_5(&w, 20));
@@ -74,7 +74,7 @@ Test(expect, when_its_time_is_over_the_body_goes_without_100)
     world_close(&w);
 }
 
-Test(expect, a_time_of_zero_does_not_wait)
+Test(gate, a_time_of_zero_does_not_wait)
 {
     struct world w = world_open(TAKES(5));
     post_5(ask_5(&w, 0));
@@ -82,7 +82,7 @@ Test(expect, a_time_of_zero_does_not_wait)
     world_close(&w);
 }
 
-Test(expect, a_100_that_comes_late_or_twice_does_no_harm)
+Test(gate, a_100_that_comes_late_or_twice_does_no_harm)
 {
     struct world w = world_open("head; body 5; " CONTINUE CONTINUE HELLO_REPLY
                                 "head; " CONTINUE CONTINUE "body 5; " HELLO_REPLY);
@@ -91,7 +91,7 @@ Test(expect, a_100_that_comes_late_or_twice_does_no_harm)
     world_close(&w);
 }
 
-Test(expect, a_final_status_in_its_place_means_that_the_body_is_not_sent)
+Test(gate, a_final_status_in_its_place_means_that_the_body_is_not_sent)
 {
     struct world w =
         world_open("head; " SEND("401 Unauthorized", "Content-Length: 2\\r\\n", "no") "hang");
@@ -105,7 +105,7 @@ Test(expect, a_final_status_in_its_place_means_that_the_body_is_not_sent)
     world_close(&w);
 }
 
-Test(expect, a_good_final_status_in_its_place_is_the_response)
+Test(gate, a_good_final_status_in_its_place_is_the_response)
 {
     struct world w = world_open("head; " HELLO_REPLY);
     np_request *r = ask_5(&w, -1);
@@ -117,7 +117,7 @@ Test(expect, a_good_final_status_in_its_place_is_the_response)
     world_close(&w);
 }
 
-Test(expect, a_417_is_answered_once_without_the_field)
+Test(gate, a_417_is_answered_once_without_the_field)
 {
     struct world w = world_open("head; " SEND(
         "417 No", "Content-Length: 0\\r\\nConnection: close\\r\\n", "") "\n---\n" TAKES(5));
@@ -128,7 +128,7 @@ Test(expect, a_417_is_answered_once_without_the_field)
     world_close(&w);
 }
 
-Test(expect, a_second_417_is_the_answer)
+Test(gate, a_second_417_is_the_answer)
 {
     struct world w = world_open("head; " SEND(
         "417 No", "Content-Length: 0\\r\\nConnection: close\\r\\n",
@@ -155,7 +155,7 @@ static void note_continue(np_request *request, int status, void *user)
     atomic_fetch_add(&continues, 1);
 }
 
-Test(expect, a_100_calls_who_asked_to_be_told)
+Test(gate, a_100_calls_who_asked_to_be_told)
 {
     struct world w = world_open("head; " CONTINUE "body 5; " HELLO_REPLY);
     np_request *r = ask_5(&w, -1);
@@ -167,7 +167,7 @@ Test(expect, a_100_calls_who_asked_to_be_told)
     world_close(&w);
 }
 
-Test(expect, without_a_100_nobody_is_told)
+Test(gate, without_a_100_nobody_is_told)
 {
     struct world w = world_open(TAKES(5));
     np_request *r = ask_5(&w, 0);
@@ -177,7 +177,7 @@ Test(expect, without_a_100_nobody_is_told)
     cr_assert_eq(atomic_load(&continues), 0);
 }
 
-Test(expect, another_1xx_does_not_open_the_gate)
+Test(gate, another_1xx_does_not_open_the_gate)
 {
     struct world w =
         world_open("head; send \"HTTP/1.1 102 Processing\\r\\n\\r\\n\"; wait; " CONTINUE

@@ -344,13 +344,13 @@ static void expect_lenient(const char *fields, const char *sent, const char *bod
     world_close(&w);
 }
 
-Test(rd, where_it_is_lenient_a_body_that_ends_early_has_ended)
+Test(rb_5, where_it_is_lenient_a_body_that_ends_early_has_ended)
 {
     expect_lenient("Content-Length: 9\\r\\n", "hello", "hello");
     expect_lenient("Transfer-Encoding: chunked\\r\\n", "5\\r\\nhello\\r\\n", "hello");
 }
 
-Test(rd, where_it_is_lenient_a_reset_is_a_failure_all_the_same)
+Test(rb_5, where_it_is_lenient_a_reset_is_a_failure_all_the_same)
 {
     np_context_options options = options_init();
     options.lenient_eof = true;

@@ -1,4 +1,4 @@
-/* Section 6.3: the response and its stream. */
+/* Section 6.3: the response and its stream (RB). */
 #include "acceptance.h"
 
 #define HEADER(fields) "send \"HTTP/1.1 200 OK\\r\\n" fields "\\r\\n\"; "
@@ -10,7 +10,7 @@ static np_stream *stream_of(np_response *response)
     return s;
 }
 
-Test(rd, the_end_of_the_body_is_zero_bytes_every_time)
+Test(rb_1, the_end_of_the_body_is_zero_bytes_every_time)
 {
     struct world w = world_open(HELLO);
     np_response *response = get_response(ask(&w, "GET"));
@@ -31,7 +31,7 @@ Test(rd, the_end_of_the_body_is_zero_bytes_every_time)
     world_close(&w);
 }
 
-Test(rd, a_small_buffer_takes_the_body_piece_by_piece)
+Test(rb_9, a_small_buffer_takes_the_body_piece_by_piece)
 {
     struct world w = world_open(HELLO);
     np_response *response = get_response(ask(&w, "GET"));
@@ -48,7 +48,7 @@ Test(rd, a_small_buffer_takes_the_body_piece_by_piece)
     world_close(&w);
 }
 
-Test(rd, a_read_hands_out_what_is_there)
+Test(rb_9, a_read_hands_out_what_is_there)
 {
     struct world w =
         world_open("head; " HEADER("Content-Length: 5\\r\\n") "send \"he\"; wait; send \"llo\"");
@@ -72,7 +72,7 @@ Test(rd, a_read_hands_out_what_is_there)
     world_close(&w);
 }
 
-Test(rd, null_arguments_are_refused)
+Test(rb_1, null_arguments_are_refused)
 {
     struct world w = world_open(HELLO);
     np_response *response = get_response(ask(&w, "GET"));
@@ -98,7 +98,7 @@ Test(rd, null_arguments_are_refused)
     world_close(&w);
 }
 
-Test(rd, a_read_of_nothing_is_no_end)
+Test(rb_1, a_read_of_nothing_is_no_end)
 {
     struct world w = world_open(HELLO);
     np_response *response = get_response(ask(&w, "GET"));
@@ -113,7 +113,7 @@ Test(rd, a_read_of_nothing_is_no_end)
     world_close(&w);
 }
 
-Test(rd, a_response_stream_is_not_written_and_flush_does_nothing)
+Test(rb_2, a_response_stream_is_not_written_and_flush_does_nothing)
 {
     struct world w = world_open(HELLO);
     np_response *response = get_response(ask(&w, "GET"));
@@ -129,7 +129,7 @@ Test(rd, a_response_stream_is_not_written_and_flush_does_nothing)
     world_close(&w);
 }
 
-Test(rd, there_is_one_stream_a_response)
+Test(rb_6, there_is_one_stream_a_response)
 {
     struct world w = world_open(HELLO);
     np_response *response = get_response(ask(&w, "GET"));
@@ -142,7 +142,7 @@ Test(rd, there_is_one_stream_a_response)
     world_close(&w);
 }
 
-Test(rd, after_close_reads_say_that_it_is_closed)
+Test(rb_3, after_close_reads_say_that_it_is_closed)
 {
     struct world w = world_open(HELLO);
     np_response *response = get_response(ask(&w, "GET"));
@@ -160,7 +160,7 @@ Test(rd, after_close_reads_say_that_it_is_closed)
     world_close(&w);
 }
 
-Test(rd, closing_the_response_closes_its_stream)
+Test(rb_6, closing_the_response_closes_its_stream)
 {
     struct world w = world_open(HELLO);
     np_request *r = ask(&w, "GET");
@@ -178,7 +178,7 @@ Test(rd, closing_the_response_closes_its_stream)
     world_close(&w);
 }
 
-Test(rd, closing_the_stream_closes_the_response)
+Test(rb_6, closing_the_stream_closes_the_response)
 {
     struct world w = world_open(HELLO);
     np_request *r = ask(&w, "GET");
@@ -192,7 +192,7 @@ Test(rd, closing_the_stream_closes_the_response)
     world_close(&w);
 }
 
-Test(rd, a_stream_keeps_its_response_open)
+Test(rb_6, a_stream_keeps_its_response_open)
 {
     struct world w = world_open("head; " HEADER("Content-Length: 5\\r\\n") "wait; send \"hello\"");
     np_response *response = get_response(ask(&w, "GET"));
@@ -210,7 +210,7 @@ Test(rd, a_stream_keeps_its_response_open)
     world_close(&w);
 }
 
-Test(rd, a_second_read_is_refused_while_the_first_is_under_way)
+Test(rb_2, a_second_read_is_refused_while_the_first_is_under_way)
 {
     struct world w = world_open("head; " HEADER("Content-Length: 5\\r\\n") "wait; send \"hello\"");
     np_response *response = get_response(ask(&w, "GET"));
@@ -232,7 +232,7 @@ Test(rd, a_second_read_is_refused_while_the_first_is_under_way)
     world_close(&w);
 }
 
-Test(rd, the_result_of_a_read_is_ended_once_by_its_own_call)
+Test(rb_9, the_result_of_a_read_is_ended_once_by_its_own_call)
 {
     struct world w = world_open(HELLO);
     np_request *r = ask(&w, "GET"), *other = ask(&w, "GET");
@@ -255,7 +255,7 @@ Test(rd, the_result_of_a_read_is_ended_once_by_its_own_call)
     world_close(&w);
 }
 
-Test(rd, a_read_that_takes_too_long_ends_in_timeout)
+Test(rb_4, a_read_that_takes_too_long_ends_in_timeout)
 {
     struct world w = world_open("head; " HEADER("Content-Length: 5\\r\\n") "hang");
     np_request *r = ask(&w, "GET");
@@ -272,7 +272,7 @@ Test(rd, a_read_that_takes_too_long_ends_in_timeout)
     world_close(&w);
 }
 
-Test(rd, the_limit_of_a_read_is_not_for_asynchronous_ones)
+Test(rb_4, the_limit_of_a_read_is_not_for_asynchronous_ones)
 {
     struct world w = world_open("head; " HEADER("Content-Length: 5\\r\\n") "wait; send \"hello\"");
     np_request *r = ask(&w, "GET");
@@ -314,12 +314,12 @@ static void expect_cut_short(const char *script, const char *before)
     world_close(&w);
 }
 
-Test(rd, a_body_shorter_than_its_length_is_handed_out_and_then_fails)
+Test(rb_5, a_body_shorter_than_its_length_is_handed_out_and_then_fails)
 {
     expect_cut_short("head; " HEADER("Content-Length: 9\\r\\n") "send \"hello\"", "hello");
 }
 
-Test(rd, a_chunked_body_without_its_end_is_handed_out_and_then_fails)
+Test(rb_5, a_chunked_body_without_its_end_is_handed_out_and_then_fails)
 {
     expect_cut_short(
         "head; " HEADER("Transfer-Encoding: chunked\\r\\n") "send \"5\\r\\nhello\\r\\n\"", "hello");
@@ -327,7 +327,7 @@ Test(rd, a_chunked_body_without_its_end_is_handed_out_and_then_fails)
                      "hel");
 }
 
-Test(rd, a_body_up_to_the_end_of_the_connection_ends_well)
+Test(rb_1, a_body_up_to_the_end_of_the_connection_ends_well)
 {
     struct world w = world_open("head; " HEADER("Connection: close\\r\\n") "send \"hello\"");
     np_response *response = get_response(ask(&w, "GET"));
@@ -337,7 +337,7 @@ Test(rd, a_body_up_to_the_end_of_the_connection_ends_well)
     world_close(&w);
 }
 
-Test(rd, a_chunked_body_is_handed_out_without_its_frames)
+Test(rb_1, a_chunked_body_is_handed_out_without_its_frames)
 {
     struct world w = world_open("head; " HEADER(
         "Transfer-Encoding: chunked\\r\\n") "send \"2\\r\\nhe\\r\\n3;x=y\\r\\nllo\\r\\n0\\r\\nX-T: "
@@ -352,7 +352,7 @@ Test(rd, a_chunked_body_is_handed_out_without_its_frames)
     world_close(&w);
 }
 
-Test(rd, head_204_and_304_have_an_empty_stream)
+Test(rb_7, head_204_and_304_have_an_empty_stream)
 {
     struct world w = world_open("head; " HEADER("Content-Length: 5\\r\\n") "head; " SEND(
         "204 No Content", "", "") "head; " SEND("304 Not Modified", "Content-Length: 9\\r\\n", ""));
@@ -373,7 +373,7 @@ Test(rd, head_204_and_304_have_an_empty_stream)
     world_close(&w);
 }
 
-Test(rd, a_1xx_is_no_response)
+Test(rb_7, a_1xx_is_no_response)
 {
     struct world w =
         world_open("head; send \"HTTP/1.1 102 Processing\\r\\n\\r\\nHTTP/1.1 103 Early "
@@ -386,7 +386,7 @@ Test(rd, a_1xx_is_no_response)
     world_close(&w);
 }
 
-Test(rd, closing_before_the_end_of_a_small_body_keeps_the_connection)
+Test(rb_6, closing_before_the_end_of_a_small_body_keeps_the_connection)
 {
     struct world w = world_open(HELLO);
     np_response *response = get_response(ask(&w, "GET"));
@@ -397,7 +397,7 @@ Test(rd, closing_before_the_end_of_a_small_body_keeps_the_connection)
     world_close(&w);
 }
 
-Test(rd, closing_before_the_end_of_a_large_body_drops_the_connection)
+Test(rb_6, closing_before_the_end_of_a_large_body_drops_the_connection)
 {
     struct world w =
         world_open("head; " HEADER("Content-Length: 100000000\\r\\n") "flood \"x\"\n---\n" HELLO);
@@ -409,7 +409,7 @@ Test(rd, closing_before_the_end_of_a_large_body_drops_the_connection)
     world_close(&w);
 }
 
-Test(rd, a_response_that_is_not_closed_keeps_its_place)
+Test(rb_10, a_response_that_is_not_closed_keeps_its_place)
 {
     np_context_options options = NP_CONTEXT_OPTIONS_INIT;
     options.proxy = np_proxy_direct();
@@ -428,7 +428,7 @@ Test(rd, a_response_that_is_not_closed_keeps_its_place)
     world_close(&w);
 }
 
-Test(rd, a_response_tells_its_header)
+Test(response, a_response_tells_its_header)
 {
     struct world w = world_open("head; " SEND(
         "200 Fine", "X-A: one\\r\\nx-a: two\\r\\nX-Empty:\\r\\nContent-Length: 0\\r\\n", ""));
@@ -445,7 +445,7 @@ Test(rd, a_response_tells_its_header)
     world_close(&w);
 }
 
-Test(rd, a_response_by_http_1_0_says_so)
+Test(response, a_response_by_http_1_0_says_so)
 {
     struct world w = world_open("head; send \"HTTP/1.0 200 OK\\r\\n\\r\\nhello\"");
     np_response *response = get_response(ask(&w, "GET"));
@@ -455,7 +455,7 @@ Test(rd, a_response_by_http_1_0_says_so)
     world_close(&w);
 }
 
-Test(rd, an_asynchronous_read_of_nothing_completes)
+Test(rb_9, an_asynchronous_read_of_nothing_completes)
 {
     struct world w = world_open(HELLO);
     np_response *response = get_response(ask(&w, "GET"));
@@ -473,7 +473,7 @@ Test(rd, an_asynchronous_read_of_nothing_completes)
     world_close(&w);
 }
 
-Test(rd, a_status_line_without_words_is_fine)
+Test(response, a_status_line_without_words_is_fine)
 {
     struct world w =
         world_open("head; send \"HTTP/1.1 200\\r\\nContent-Length: 5\\r\\n\\r\\nhello\"");

@@ -274,7 +274,7 @@ static np_proxy *proxy_behind(struct gate *gate)
     return proxy;
 }
 
-Test(ab_5, who_waits_for_a_proxy_decision_leaves_at_once)
+Test(px_3, who_waits_for_a_proxy_decision_leaves_at_once)
 {
     struct gate gate = {0};
     struct world w = world_open(HELLO);

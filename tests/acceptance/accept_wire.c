@@ -58,7 +58,7 @@ Test(wire, a_server_that_says_close_is_believed)
     world_close(&w);
 }
 
-Test(wire, each_connection_group_has_connections_of_its_own)
+Test(cn_3, each_connection_group_has_connections_of_its_own)
 {
     static const char *const groups[] = {NULL, "one", "two", "one", "", "two"};
     struct world w = world_open(HELLO);
@@ -133,7 +133,7 @@ Test(wire, an_accept_encoding_of_ones_own_is_added_to)
     world_close(&w);
 }
 
-Test(wire, a_response_that_is_buffered_completes_with_its_body)
+Test(gr_15, a_response_that_is_buffered_completes_with_its_body)
 {
     struct world w = world_open(
         "head; send \"HTTP/1.1 200 OK\\r\\nContent-Length: 5\\r\\n\\r\\nhel\"; wait; send \"lo\"");
@@ -148,7 +148,7 @@ Test(wire, a_response_that_is_buffered_completes_with_its_body)
     world_close(&w);
 }
 
-Test(wire, a_buffered_body_that_breaks_off_fails_the_operation)
+Test(gr_15, a_buffered_body_that_breaks_off_fails_the_operation)
 {
     struct world w =
         world_open("head; send \"HTTP/1.1 200 OK\\r\\nContent-Length: 9\\r\\n\\r\\nhello\"");
@@ -158,7 +158,7 @@ Test(wire, a_buffered_body_that_breaks_off_fails_the_operation)
     world_close(&w);
 }
 
-Test(wire, the_body_of_an_error_is_cut_at_its_limit)
+Test(gr_14, the_body_of_an_error_is_cut_at_its_limit)
 {
     struct world w =
         world_open("head; send \"HTTP/1.1 404 Not Found\\r\\nContent-Length: 3000\\r\\n\\r\\n\"; "
@@ -189,7 +189,7 @@ static struct world world_open_limited(const char *script, uint32_t limit, int64
     return world_open_with(script, &options);
 }
 
-Test(point, to_loopback_there_is_no_limit_at_first)
+Test(cn_1, to_loopback_there_is_no_limit_at_first)
 {
     struct world w = world_open("head; wait; " HELLO_REPLY);
     np_request *r[5];
@@ -206,7 +206,7 @@ Test(point, to_loopback_there_is_no_limit_at_first)
     world_close(&w);
 }
 
-Test(point, beyond_the_limit_requests_wait_in_order)
+Test(cn_1, beyond_the_limit_requests_wait_in_order)
 {
     struct world w = world_open_limited("head; wait; " HELLO_REPLY "again", 2, -1, 0);
     np_request *r[4];
@@ -225,7 +225,7 @@ Test(point, beyond_the_limit_requests_wait_in_order)
     world_close(&w);
 }
 
-Test(point, each_group_has_a_limit_of_its_own)
+Test(cn_3, each_group_has_a_limit_of_its_own)
 {
     struct world w = world_open_limited("head; wait; " HELLO_REPLY, 1, -1, 0);
     np_request *one = ask(&w, "GET"), *two = ask(&w, "GET");
@@ -239,7 +239,7 @@ Test(point, each_group_has_a_limit_of_its_own)
     world_close(&w);
 }
 
-Test(point, a_lease_of_zero_closes_after_each_request)
+Test(cn_4, a_lease_of_zero_closes_after_each_request)
 {
     struct world w = world_open_limited(HELLO, 0, 0, 0);
     for (int i = 0; i < 3; i++)
@@ -248,7 +248,7 @@ Test(point, a_lease_of_zero_closes_after_each_request)
     world_close(&w);
 }
 
-Test(point, an_idle_connection_is_closed_when_its_time_is_over)
+Test(cn_4, an_idle_connection_is_closed_when_its_time_is_over)
 {
     struct world w = world_open_limited(HELLO, 0, -1, 20 * 1000000LL);
     expect_hello(ask(&w, "GET"));
@@ -258,7 +258,7 @@ Test(point, an_idle_connection_is_closed_when_its_time_is_over)
     world_close(&w);
 }
 
-Test(point, a_place_is_free_again_after_a_failure_a_close_and_an_abort)
+Test(cn_1, a_place_is_free_again_after_a_failure_a_close_and_an_abort)
 {
     struct world w = world_open_limited(
         "head; " SEND("404 No", "Content-Length: 0\\r\\n", "") "head\n---\n"
