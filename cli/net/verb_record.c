@@ -196,6 +196,7 @@ struct run {
     struct follower *follower;
     struct progress progress;
     int64_t run_id;
+    bool is_elsewhere; /* the trace was deleted or moved meanwhile */
     struct sender_counts counts;
 };
 
@@ -449,18 +450,18 @@ static np_status drive(struct run *run, np_error *err)
 /* Closes what records, so that everything is in the file. */
 static np_status finish(struct run *run, int exit_status, np_error *err)
 {
-    np_error close_error = {0};
+    np_error flush_error = {0}, close_error = {0};
     sender_free(run->sender);
     run->sender = NULL;
     np_context_free(run->context);
     run->context = NULL;
-    const np_status flushed = np_trace_flush(run->trace, &close_error);
+    const np_status flushed = np_trace_flush(run->trace, &flush_error);
     if (!flushed)
         step_follower(run);
-    const np_status closed = np_trace_close(run->trace, exit_status, flushed ? NULL : &close_error);
+    const np_status closed = np_trace_close(run->trace, exit_status, &close_error);
     run->trace = NULL;
     if (flushed || closed)
-        *err = close_error;
+        *err = closed ? close_error : flush_error;
     return flushed ? flushed : closed;
 }
 
@@ -500,10 +501,13 @@ static int send_and_store(struct run *run)
             run->call, &(np_error){.status = NP_E_NO_MEMORY, .text = "no memory to send requests"});
 
     np_status status = drive(run, &err);
-    const np_status finished = finish(run, exit_status_of(run), status ? &(np_error){0} : &err);
+    /* What closing says is the later word: where a deleted trace was kept. */
+    const np_status finished = finish(run, exit_status_of(run), &err);
     if (status || finished) {
         message_error(run->call, "%s", err.text);
-        message_hint(run->call, "what was stored before is in %s", run->path);
+        run->is_elsewhere = err.code == ESTALE; /* the line above says where */
+        if (!run->is_elsewhere)
+            message_hint(run->call, "what was stored before is in %s", run->path);
         return exit_of(status ? status : finished);
     }
     return EXIT_DONE;
@@ -650,6 +654,8 @@ static int record(struct run *run)
     if (interrupted && !exit_status)
         message_note(run->call, "interrupted: what was sent until then is in the trace");
 
+    if (run->is_elsewhere)
+        return exit_status;
     const int printed =
         summary_print(run->call, run->path, run->run_id, &run->counts, run->args->fail);
     if (exit_status)

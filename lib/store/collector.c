@@ -179,6 +179,15 @@ static void note_failure(np_collector *collector, const np_error *err)
     (void)pthread_mutex_unlock(&collector->lock);
 }
 
+/* Into a file that was deleted or moved is still written, so that what there is can be kept; but it
+ * is a failure from now on, so that nobody records hours for nothing. */
+static void look_after_file(np_collector *collector)
+{
+    np_error err;
+    if (!collector->failure.status && np_trace_file_check(&collector->file, &err))
+        note_failure(collector, &err);
+}
+
 /* One transaction's worth. */
 static np_status drain_once(np_collector *collector, drain *d)
 {
@@ -251,6 +260,7 @@ static void *collect(void *user)
         do
             status = drain_once(collector, &d);
         while (!status && !d.complete);
+        look_after_file(collector);
         /* `stopping` was read before the drain: everything pushed before the stop has been seen by
          * it. */
         if (stopping)
@@ -352,6 +362,7 @@ void np_collector_done(np_collector *collector)
         free_ring(ring); /* its file stays: the next program that opens the trace brings it in */
     }
     np_writer_free(collector->writer);
+    np_trace_file_close(&collector->file);
     np_db_close(collector->db);
     collector->writer = NULL;
     collector->db = NULL;

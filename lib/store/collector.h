@@ -11,6 +11,7 @@
 
 #include "assemble.h"
 #include "producer.h"
+#include "trace_file.h"
 #include "writer.h"
 #include <pthread.h>
 
@@ -35,6 +36,7 @@ typedef struct np_trace_ring {
 
 typedef struct np_collector {
     sqlite3 *db; /* owned */
+    np_trace_file file; /* owned */
     np_writer *writer;
     int64_t run_id;
     pthread_t thread;

@@ -205,6 +205,7 @@ static np_status open_parts(np_trace *trace, const char *path, const np_trace_op
         status = np_run_begin(trace->control, options, &trace->run, err);
     if (status)
         return status;
+    collector->file = np_trace_file_open(trace->path);
     collector->run_id = trace->run.run_id;
     collector->counters.recovered = recovery.requests;
     return np_collector_start(collector, err);
@@ -230,6 +231,7 @@ np_status np_trace_open(const char *path, const np_trace_options *options, np_tr
         return np_fail(err, NP_E_NO_MEMORY, "no memory for a trace");
     }
     trace->collector = collector;
+    collector->file.fd = -1;
     trace->port = (np_trace_port){.attach = attach, .detach = detach};
     trace->detail = own.detail_plus_1 ? (np_detail)(own.detail_plus_1 - 1) : NP_DETAIL_SPANS;
     trace->ring_slots = own.ring_slots;
@@ -271,6 +273,10 @@ np_status np_trace_close(np_trace *trace, int exit_status, np_error *err)
     np_status status = np_collector_stop(trace->collector, err);
     if (!status)
         status = np_run_end(trace->control, trace->run.run_id, exit_status, err);
+    np_trace_file gone = trace->collector->file;
+    const bool is_gone = np_trace_file_state(&gone) != NP_FILE_THERE;
+    if (!status)
+        status = np_trace_file_keep(&gone, trace->control, err);
     np_error earlier;
     if (!status && np_collector_health(trace->collector, &earlier)) {
         np_trace_counters counters;
@@ -284,6 +290,12 @@ np_status np_trace_close(np_trace *trace, int exit_status, np_error *err)
     /* Moves the WAL into the file without waiting for readers; the last connection that is closed
      * does it anyway. */
     (void)sqlite3_exec(trace->control, "PRAGMA wal_checkpoint(PASSIVE)", NULL, NULL, NULL);
+    char *path = trace->path;
+    trace->path = NULL;
     free_trace(trace);
+    gone.path = path;
+    if (is_gone)
+        np_trace_file_clear(&gone);
+    free(path);
     return status;
 }

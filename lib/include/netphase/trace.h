@@ -106,7 +106,8 @@ NP_API np_status np_trace_flush(np_trace *trace, np_error *err);
  * Says whether the trace can still be written. Recording never fails a request: what cannot be
  * stored is counted.
  *
- * @return NP_OK, or NP_E_OUTPUT with the first failure in `err`
+ * @return NP_OK, or NP_E_OUTPUT with the first failure in `err`: also when the file was deleted,
+ * moved or replaced, which is noticed within a tenth of a second
  *
  * Any thread; never waits.
  */
@@ -120,7 +121,12 @@ NP_API void np_trace_counters_get(const np_trace *trace, np_trace_counters *out)
  *
  * @param trace        NULL is allowed
  * @param exit_status  stored in `run.exit_status`; -1: not known
- * @return NP_E_OUTPUT when the last events could not be stored; the trace is closed all the same
+ * @return NP_E_OUTPUT when the last events could not be stored, or the file is not where it was; the
+ * trace is closed all the same
+ *
+ * What was recorded into a file that was moved is in it, under its new name. Of one that was deleted
+ * or replaced a copy is made beside it, "FILE.kept" or "FILE.kept-2" …; `err` (layer "os", code
+ * ESTALE) names it.
  *
  * Any thread.
  */
