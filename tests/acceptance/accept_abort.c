@@ -68,7 +68,7 @@ Test(ab_1, the_timeout_is_for_stream_and_response_together)
     np_request *r = ask(&w, "POST");
     np_stream *s;
     np_response *response;
-    OK(np_request_set_timeout(r, 150, e));
+    OK(np_request_set_timeout(r, 500, e));
     OK(np_request_get_request_stream(r, &s, e));
     put(s, "a");
     finish(s);

@@ -69,7 +69,8 @@ static np_request *ask_until_refused(struct full_pool *pool, bool stream, np_err
         }
         np_request_abort(r);
         np_async_release(async);
-        pause_1_ms();
+        for (int ms = 0; ms < 1 << i; ms++)
+            pause_1_ms();
     }
     cr_assert_fail("the pool is full and takes more");
     return NULL;
@@ -131,6 +132,7 @@ Test(bs_11, once_there_is_room_again_requests_are_taken)
 
 struct cache {
     atomic_int asked;
+    atomic_bool hold; /* the answer waits */
     bool has_it;
     const np_request *request;
     pthread_t thread;
@@ -142,6 +144,8 @@ static bool ask_cache(const np_request *request, void *user)
     cache->request = request;
     cache->thread = pthread_self();
     atomic_fetch_add(&cache->asked, 1);
+    while (atomic_load(&cache->hold))
+        pause_1_ms();
     return cache->has_it;
 }
 
@@ -227,13 +231,16 @@ Test(bs_12, nobody_is_asked_where_there_is_no_body_or_the_call_is_refused)
 
 Test(bs_12, an_abort_while_the_cache_is_asked_is_an_abort)
 {
-    struct cache cache = {0};
+    struct cache cache = {.hold = true};
     struct world w = world_open_cached(&cache, true);
     np_request *r = ask(&w, "POST");
     struct calls calls = {0};
     np_async *async;
     OK(np_request_begin_get_request_stream(r, count_call, &calls, &async, e));
+    UNTIL(atomic_load(&cache.asked) == 1);
     np_request_abort(r);
+    cr_assert_eq(atomic_load(&calls.count), 1);
+    atomic_store(&cache.hold, false);
     cr_assert_eq(async_failure(async).web_status, NP_WEB_REQUEST_CANCELED);
     np_async_release(async);
     world_close(&w);
