@@ -161,6 +161,14 @@ static bool explain_truncation(const np_transfer *transfer, CURLcode code, np_er
     return true;
 }
 
+/* Whose turn it was just then, the program's or the connection's, is no matter of a connection that
+   is lost. */
+static bool was_sending(const np_transfer *transfer)
+{
+    return transfer->stage == NP_STAGE_SEND && transfer->upload.asked &&
+           !np_upload_is_out(transfer);
+}
+
 void np_transfer_explain(const np_transfer *transfer, CURLcode code, np_error *err)
 {
     const char *cause = transfer->easy && transfer->easy->error[0] ? transfer->easy->error
@@ -182,13 +190,14 @@ void np_transfer_explain(const np_transfer *transfer, CURLcode code, np_error *e
                               "no TLS connection to %s: %s", transfer->spec.host, cause);
             return;
         }
-        const char *activity = np_transfer_activity(transfer);
         np_web_status web_status = meaning->web_status;
         /* A reused connection that is lost before anything was answered and cannot be tried again
          * (RS-5). */
         const bool is_lost = code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR ||
                              code == CURLE_SEND_ERROR || code == CURLE_SEND_FAIL_REWIND ||
                              (code == CURLE_COULDNT_CONNECT && transfer->no_socket);
+        const char *activity =
+            is_lost && was_sending(transfer) ? "sending the body" : np_transfer_activity(transfer);
         if (transfer->reused && !transfer->answered && is_lost)
             web_status = NP_WEB_KEEP_ALIVE_FAILURE;
         else if (!transfer->answered && !np_upload_is_out(transfer) && is_lost)
