@@ -48,6 +48,7 @@ struct question {
     int64_t limit_ms;    /* 0: none */
     uint64_t body_bytes; /* 0: a GET */
     bool expects;        /* 100-continue */
+    int version;         /* 0: HTTP/1.1 */
 };
 
 /* Writes a body of zeros; false: it went wrong, as the request will say. */
@@ -107,6 +108,8 @@ static np_error ask(const struct question *question)
     np_response *response = NULL;
     cr_assert_eq(np_request_create(context, question->url, &request, &err), NP_OK, "%s: %s",
                  question->url, err.text);
+    if (question->version)
+        cr_assert_eq(np_request_set_protocol_version(request, question->version, &err), NP_OK);
     if (question->limit_ms)
         cr_assert_eq(np_request_set_async_timeout(request, question->limit_ms, &err), NP_OK);
     np_status status = question->body_bytes ? send_body(request, question, &err) : NP_OK;
@@ -351,91 +354,109 @@ static const struct scripted_failure {
     unsigned connections; /* 0: one */
 } scripted[] = {
     {"handshake cut",
-     "https",          "first; shut; hang",
+     "https", "first; shut; hang",
      {0},
-     {NP_WEB_SECURE_CHANNEL_FAILURE, "failed", "closed", "queue connect tls", 0, 0}, 0},
+     {NP_WEB_SECURE_CHANNEL_FAILURE, "failed", "closed", "queue connect tls", 0, 0},
+     0},
     {"handshake reset",
-     "https",          "first; reset",
+     "https", "first; reset",
      {0},
-     {NP_WEB_SECURE_CHANNEL_FAILURE, "failed", "reset", "queue connect tls", 0, 0}, 0},
+     {NP_WEB_SECURE_CHANNEL_FAILURE, "failed", "reset", "queue connect tls", 0, 0},
+     0},
     {"no TLS at all",
-     "https",          "first; send \"HTTP/1.1 400 Bad Request\\r\\n\\r\\n\"",
+     "https", "first; send \"HTTP/1.1 400 Bad Request\\r\\n\\r\\n\"",
      {0},
-     {NP_WEB_SECURE_CHANNEL_FAILURE, "failed", "TLS", "queue connect tls", 0, 0}, 0},
+     {NP_WEB_SECURE_CHANNEL_FAILURE, "failed", "TLS", "queue connect tls", 0, 0},
+     0},
     {"closed instead of an answer",
-     "http",           "head",
+     "http",  "head",
      {0},
      {NP_WEB_CONNECTION_CLOSED, "failed", "waiting for the response", "queue connect send wait", 0,
-      0}, 0},
+      0},
+     0},
     {"reset instead of an answer",
-     "http",           "head; reset",
+     "http",  "head; reset",
      {0},
      {NP_WEB_RECEIVE_FAILURE, "failed", "waiting for the response", "queue connect send wait", 0,
-      0}, 0},
+      0},
+     0},
     {"reset while reading",
-     "http",           "head; send \"HTTP/1.1 200 OK\\r\\nContent-Length: 100\\r\\n\\r\\n12345\"; sleep 30; reset",
+     "http",  "head; send \"HTTP/1.1 200 OK\\r\\nContent-Length: 100\\r\\n\\r\\n12345\"; sleep 30; reset",
      {0},
      {NP_WEB_RECEIVE_FAILURE, "failed", "receiving the response", "queue connect send wait receive",
-      200, 0}, 0},
+      200, 0},
+     0},
     {"truncated body",
-     "http",           "head; send \"HTTP/1.1 200 OK\\r\\nContent-Length: 100\\r\\n\\r\\n12345\"",
+     "http",  "head; send \"HTTP/1.1 200 OK\\r\\nContent-Length: 100\\r\\n\\r\\n12345\"",
      {0},
      {NP_WEB_CONNECTION_CLOSED, "failed", "5 of 100 bytes", "queue connect send wait receive", 200,
-      0}, 0},
+      0},
+     0},
     {"truncated chunks",
-     "http",           "head; send \"HTTP/1.1 200 OK\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n5\\r\\nhel\"",
+     "http",  "head; send \"HTTP/1.1 200 OK\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n5\\r\\nhel\"",
      {0},
      {NP_WEB_CONNECTION_CLOSED, "failed", "receiving the response",
-      "queue connect send wait receive", 200, 0}, 0},
+      "queue connect send wait receive", 200, 0},
+     0},
     {"truncated header",
-     "http",           "head; send \"HTTP/1.1 200 OK\\r\\nContent-Le\"",
+     "http",  "head; send \"HTTP/1.1 200 OK\\r\\nContent-Le\"",
      {0},
-     {NP_WEB_CONNECTION_CLOSED, "failed", "closed", "queue connect send wait receive", 200, 0}, 0},
+     {NP_WEB_CONNECTION_CLOSED, "failed", "closed", "queue connect send wait receive", 200, 0},
+     0},
     {"time limit without an answer",
-     "http",           "head; hang",
+     "http",  "head; hang",
      {.limit_ms = 150},
-     {NP_WEB_TIMEOUT, "timeout", "waiting for the response", "queue connect send wait", 0, 0}, 0},
+     {NP_WEB_TIMEOUT, "timeout", "waiting for the response", "queue connect send wait", 0, 0},
+     0},
     {"time limit in the body",
-     "http",           "head; send \"HTTP/1.1 200 OK\\r\\nContent-Length: 100\\r\\n\\r\\n12345\"; hang",
+     "http",  "head; send \"HTTP/1.1 200 OK\\r\\nContent-Length: 100\\r\\n\\r\\n12345\"; hang",
      {.limit_ms = 150},
      {NP_WEB_TIMEOUT, "timeout", "receiving the response", "queue connect send wait receive", 200,
-      0}, 0},
+      0},
+     0},
     {"not HTTP",
-     "http",           "head; send \"nonsense\\r\\n\\r\\n\"",
+     "http",  "head; send \"nonsense\\r\\n\\r\\n\"",
      {0},
-     {NP_WEB_SERVER_PROTOCOL_VIOLATION, "failed", "not HTTP", "queue connect send wait", 0, 0}, 0},
+     {NP_WEB_SERVER_PROTOCOL_VIOLATION, "failed", "not HTTP", "queue connect send wait", 0, 0},
+     0},
     {"malformed field",
-     "http",           "head; send \"HTTP/1.1 200 OK\\r\\n A: b\\r\\n\\r\\n\"",
+     "http",  "head; send \"HTTP/1.1 200 OK\\r\\n A: b\\r\\n\\r\\n\"",
      {0},
      {NP_WEB_SERVER_PROTOCOL_VIOLATION, "failed", "malformed", "queue connect send wait receive",
-      200, 0}, 0},
+      200, 0},
+     0},
     {"header over the limit",
-     "http",           "head; send \"HTTP/1.1 200 OK\\r\\n\"; flood \"X-A: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\\r\\n\"",
+     "http",  "head; send \"HTTP/1.1 200 OK\\r\\n\"; flood \"X-A: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\\r\\n\"",
      {0},
      {NP_WEB_MESSAGE_LENGTH_LIMIT_EXCEEDED, "failed", "longer than",
-      "queue connect send wait receive", 200, 0}, 0},
+      "queue connect send wait receive", 200, 0},
+     0},
     {"reset while sending",
-     "http",           "head; body 1000; reset",
+     "http",  "head; body 1000; reset",
      {.body_bytes = 64 << 20},
-     {NP_WEB_SEND_FAILURE, "failed", "reset while sending the body", "queue connect send", 0, 0}, 0},
+     {NP_WEB_SEND_FAILURE, "failed", "reset while sending the body", "queue connect send", 0, 0},
+     0},
     {"stalled upload",
-     "http",           "head; deaf",
+     "http",  "head; deaf",
      {.body_bytes = 64 << 20, .limit_ms = 2000}, /* time enough to fill what lies between them */
-     {NP_WEB_TIMEOUT, "timeout", "sending the body", "queue connect send", 0, 0}, 0},
+     {NP_WEB_TIMEOUT, "timeout", "sending the body", "queue connect send", 0, 0},
+     0},
     {"too many redirects",
-     "http",           "head; send \"HTTP/1.1 302 Found\\r\\nLocation: /\\r\\nContent-Length: 0\\r\\n\\r\\n\"; again",
+     "http",  "head; send \"HTTP/1.1 302 Found\\r\\nLocation: /\\r\\nContent-Length: 0\\r\\n\\r\\n\"; again",
      {0},
      {NP_WEB_PROTOCOL_ERROR, "failed", "more than 50 redirects", "queue send wait receive", 302,
-      51}, 0},
+      51},
+     0},
     {"a redirect to nowhere",
-     "http",           "head; send \"HTTP/1.1 302 Found\\r\\nContent-Length: 0\\r\\n\\r\\n\"",
+     "http",  "head; send \"HTTP/1.1 302 Found\\r\\nContent-Length: 0\\r\\n\\r\\n\"",
      {0},
      {NP_WEB_PROTOCOL_ERROR, "failed", "no Location", "queue connect send wait receive", 302, 0},
      0},
     {"417 for ever",
-     "http", "head; send \"HTTP/1.1 417 Expectation Failed\\r\\nContent-Length: 0\\r\\n\\r\\n\"; again",
+     "http",  "head; send \"HTTP/1.1 417 Expectation Failed\\r\\nContent-Length: 0\\r\\n\\r\\n\"; again",
      {.body_bytes = 10, .expects = true},
-     {NP_WEB_PROTOCOL_ERROR, "failed", "417", NULL, 417, 2}, 2},
+     {NP_WEB_PROTOCOL_ERROR, "failed", "417", NULL, 417, 2},
+     2},
 };
 /* clang-format on */
 
@@ -465,4 +486,55 @@ Test(failures, what_a_server_does_is_named)
     for (size_t i = 0; i < sizeof scripted / sizeof scripted[0]; i++)
         if (!only || strcmp(only, scripted[i].what) == 0)
             fail_by_script(&scripted[i]);
+}
+
+/* --- a connection that others used, or use --- */
+
+Test(failures, a_kept_connection_that_is_lost_with_a_body_that_cannot_be_sent_again)
+{
+    char url[64], why[200];
+    struct scripted_server *server = scripted_server_start(
+        "head; send \"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n\"; head; body 1000; reset",
+        why, sizeof why);
+    cr_assert_not_null(server, "%s", why);
+    set_up(NULL);
+    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/", scripted_server_port(server));
+    cr_assert_eq(fetch_url(url).status, NP_OK);
+
+    const np_error told = ask(&(struct question){.url = url, .body_bytes = 64 << 20});
+
+    take_down(&told,
+              &(struct expected){NP_WEB_KEEP_ALIVE_FAILURE, "failed", "while sending the body",
+                                 "queue send", 0, 2},
+              "keep-alive");
+    cr_expect_eq(scripted_server_connections(server), 1, "nothing is sent twice");
+    scripted_server_stop(server);
+}
+
+/* One stream of a connection that others could use as well. */
+Test(failures, a_stream_that_the_server_resets)
+{
+    static const char settings[] = "\\0\\0\\0\\x04\\0\\0\\0\\0\\0";
+    static const char internal_error[] = /* RST_STREAM of stream 1 */
+        "\\0\\0\\x04\\x03\\0\\0\\0\\0\\x01\\0\\0\\0\\x02";
+    char ca[] = "/tmp/netphase-ca-XXXXXX", ca_file[64], script[300], url[64], why[200];
+    np_context_options options = NP_CONTEXT_OPTIONS_INIT;
+    cr_assert(mkdtemp(ca) && test_ca_make(ca, "DNS:localhost,IP:127.0.0.1"));
+    (void)snprintf(ca_file, sizeof ca_file, "%s/ca.pem", ca);
+    (void)snprintf(script, sizeof script, "h2 %s; send \"%s\"; streams 1; send \"%s\"; hang", ca,
+                   settings, internal_error);
+    struct scripted_server *server = scripted_server_start(script, why, sizeof why);
+    cr_assert_not_null(server, "%s", why);
+    (void)snprintf(url, sizeof url, "https://127.0.0.1:%u/", scripted_server_port(server));
+    options.ca_file = ca_file;
+    set_up(&options);
+
+    const np_error told = ask(&(struct question){.url = url, .version = 20, .limit_ms = 20000});
+
+    take_down(&told,
+              &(struct expected){NP_WEB_PIPELINE_FAILURE, "failed",
+                                 "stream reset by the server while", NULL, 0, 0},
+              "reset stream");
+    scripted_server_stop(server);
+    remove_ca(ca);
 }

@@ -20,6 +20,8 @@ enum { CONNECTIONS_MAX = 4096, GONE_MS = 60000, HEARD_MAX = 1 << 20 };
 
 enum kind {
     STEP_TLS,
+    STEP_H2,
+    STEP_STREAMS,
     STEP_FIRST,
     STEP_HEAD,
     STEP_BODY,
@@ -48,6 +50,8 @@ static const struct {
     int with;
 } grammar[STEP_KINDS] = {
     [STEP_TLS] = {"tls",     WITH_FOLDER            },
+    [STEP_H2] = {"h2",      WITH_FOLDER            },
+    [STEP_STREAMS] = {"streams", WITH_NUMBER            },
     [STEP_FIRST] = {"first",   0                      },
     [STEP_HEAD] = {"head",    0                      },
     [STEP_BODY] = {"body",    WITH_NUMBER            },
@@ -167,6 +171,17 @@ static bool read_text(struct reader *reader, struct step *step)
     return *reader->at++ == '"' || complain(reader, "a text does not end");
 }
 
+static int choose_h2(SSL *ssl, const unsigned char **out, unsigned char *out_length,
+                     const unsigned char *in, unsigned in_length, void *user)
+{
+    static const unsigned char h2[] = "\x02h2";
+    (void)ssl, (void)user;
+    unsigned char *chosen = NULL;
+    const int found = SSL_select_next_proto(&chosen, out_length, h2, sizeof h2 - 1, in, in_length);
+    *out = chosen;
+    return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+}
+
 static bool read_folder(struct reader *reader, struct step *step)
 {
     char file[512];
@@ -179,7 +194,9 @@ static bool read_folder(struct reader *reader, struct step *step)
     bool good = step->tls && SSL_CTX_use_certificate_chain_file(step->tls, file) == 1;
     (void)snprintf(file, sizeof file, "%s/key.pem", step->text);
     good = good && SSL_CTX_use_PrivateKey_file(step->tls, file, SSL_FILETYPE_PEM) == 1;
-    return good || complain(reader, "tls wants a folder with cert.pem and key.pem");
+    if (step->kind == STEP_H2 && step->tls)
+        SSL_CTX_set_alpn_select_cb(step->tls, choose_h2, NULL);
+    return good || complain(reader, "tls and h2 want a folder with cert.pem and key.pem");
 }
 
 static bool read_number(struct reader *reader, struct step *step)
@@ -378,6 +395,23 @@ static bool sip(const struct seat *seat, unsigned long left)
     return good;
 }
 
+/* The preface of a client, then frames until `count` of them were HEADERS. */
+static bool read_streams(struct seat *seat, unsigned long count)
+{
+    enum { PREFACE_BYTES = 24, FRAME_HEAD_BYTES = 9, TYPE_HEADERS = 1 };
+    bool good = read_bytes(seat, PREFACE_BYTES);
+    while (good && count > 0) {
+        unsigned char head[FRAME_HEAD_BYTES];
+        for (int i = 0; good && i < FRAME_HEAD_BYTES; i++)
+            good = receive(seat, &head[i], 1) == 1;
+        const unsigned long length =
+            good ? (unsigned long)head[0] << 16 | (unsigned long)head[1] << 8 | head[2] : 0;
+        good = good && read_bytes(seat, length);
+        count -= good && head[3] == TYPE_HEADERS;
+    }
+    return good;
+}
+
 static bool shake_hands(struct seat *seat, const struct step *step)
 {
     seat->ssl = SSL_new(step->tls);
@@ -410,7 +444,10 @@ static bool take_step(struct seat *seat, const struct step *step)
     bool good = true;
     switch (step->kind) {
     case STEP_TLS:
+    case STEP_H2:
         return shake_hands(seat, step);
+    case STEP_STREAMS:
+        return read_streams(seat, step->number);
     case STEP_FIRST:
         return recv(seat->fd, &first, 1, MSG_PEEK) == 1;
     case STEP_HEAD:

@@ -14,6 +14,8 @@
  * last script serves all further ones. A text stands in quotes, with \r \n \t \0 \" \\ and \xHH.
  *
  *   tls FOLDER        handshake with FOLDER/cert.pem and key.pem; where it fails the connection ends
+ *   h2 FOLDER         the same, and HTTP/2 is agreed on
+ *   streams N         the beginning of an HTTP/2 connection and its frames, until N requests came; once
  *   first             waits until the client has said something, and leaves it unread
  *   head              reads one request head
  *   body N            reads N bytes
