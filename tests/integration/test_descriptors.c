@@ -1,5 +1,6 @@
 /* Fewer file descriptors than connections wanted: requests wait, and none is lost. Run with limits
  * as `ulimit -n` sets them; the server runs under its own. */
+#include "dns_server.h"
 #include "engine_rig.h"
 #include "engine_types.h"
 #include "nginx.h"
@@ -241,4 +242,68 @@ Test(descriptors, a_program_without_any_is_told_after_the_time_of_a_connect)
               request->failure.text);
     free_requests(request, 1);
     tear_down();
+}
+
+/* --- a lookup needs one too --- */
+
+static const struct dns_rule origin_rules[] = {
+    {.name = "origin.test",     .type = DNS_A, .addresses = "127.0.0.1", .ttl_s = 60},
+    {.name = "origin.test", .type = DNS_AAAA, .ttl_s = 60},
+    {0                        }
+};
+
+static struct rig_request name_request(void)
+{
+    static char url[64];
+    snprintf(url, sizeof url, "http://origin.test:%u/f0", nginx.http_port);
+    return (struct rig_request){.url = url};
+}
+
+Test(descriptors, a_lookup_without_one_waits_and_says_for_what)
+{
+    static int taken[64];
+    struct dns_server *dns = dns_server_start(origin_rules);
+    rig_dns_servers = dns_server_address(dns);
+    if (!set_up((np_engine_options){0}, NULL, 0))
+        return;
+    make_files(1);
+    struct rig_request request = name_request();
+    limit_descriptors(64);
+    const int count = take_all(taken, 64);
+
+    rig_start(&rig, &request, 1);
+    cr_assert(rig_wait_event(&rig, NP_EVENT_SPAN_BEGIN,
+                             (uint64_t)NP_PHASE_QUEUE | (uint64_t)NP_SPAN_WAIT_FOR_SLOT << 8, 0));
+    cr_assert(eq(int, dns_server_count(dns), 0));
+    for (int i = 0; i < count; i++)
+        close(taken[i]);
+    cr_assert(rig_wait(&rig, &request, 1));
+
+    must_all_be_right(&request, 1);
+    cr_assert(gt(int, dns_server_count_of(dns, "origin.test", DNS_A), 0));
+    tear_down();
+    dns_server_stop(dns);
+}
+
+Test(descriptors, a_lookup_that_never_gets_one_is_told_so)
+{
+    static int taken[64];
+    struct dns_server *dns = dns_server_start(origin_rules);
+    rig_dns_servers = dns_server_address(dns);
+    if (!set_up((np_engine_options){.connect_timeout_ns = 200000000}, NULL, 0))
+        return;
+    make_files(1);
+    struct rig_request request = name_request();
+    limit_descriptors(64);
+    const int count = take_all(taken, 64);
+
+    cr_assert(rig_run(&rig, &request, 1));
+    for (int i = 0; i < count; i++)
+        close(taken[i]);
+
+    cr_assert(eq(int, request.failure.status, NP_E_WEB));
+    cr_assert(strstr(request.failure.text, "Too many open files") != NULL, "%s",
+              request.failure.text);
+    tear_down();
+    dns_server_stop(dns);
 }

@@ -249,7 +249,10 @@ static np_status fail_name(np_error *err, int code, const char *cause, const cha
 static void fail_unreachable(np_error *err, const np_dns_reply *reply, const char *server)
 {
     const char *cause = reply->error_number ? strerror(reply->error_number) : NULL;
-    (void)fail_name(err, 0, cause, "no connection to DNS server %s", server);
+    if (reply->error_number == EMFILE || reply->error_number == ENFILE) /* no fault of the server */
+        (void)fail_name(err, 0, NULL, "no socket to ask DNS server %s: %s", server, cause);
+    else
+        (void)fail_name(err, 0, cause, "no connection to DNS server %s", server);
 }
 
 static void describe_failure(const lookup *l, np_error *err)
@@ -385,8 +388,7 @@ static void lookup_fail(lookup *l, uint64_t now_ns)
     if (hosts_help(l))
         return;
     l->state.outcome = l->failure.outcome;
-    l->state.no_descriptor =
-        l->failure.error_number == EMFILE || l->failure.error_number == ENFILE;
+    l->state.no_descriptor = l->failure.error_number == EMFILE || l->failure.error_number == ENFILE;
     describe_failure(l, &l->state.error);
     const bool is_negative =
         l->failure.outcome == NP_DNS_NXDOMAIN || l->failure.outcome == NP_DNS_NODATA;
