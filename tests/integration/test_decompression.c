@@ -165,3 +165,61 @@ Test(decompression, decompression_of_what_nginx_compresses)
                      "%s", sql("SELECT received_bytes FROM requests"));
     take_down();
 }
+
+/* --- codings that not every libcurl has --- */
+
+#define BROTLI                                                                                     \
+    "\\xf1\\x78\\x32\\xc2\\x6f\\xa4\\x4c\\x1d\\xdf\\x1a\\xc4\\x6d\\x8e\\x4e\\x87\\x95"             \
+    "\\xa1\\xc1\\x89\\xdf\\x82\\x81\\x01\\x3e\\x00\\xfa\\x91\\x00"
+#define ZSTD                                                                                       \
+    "\\x28\\xb5\\x2f\\xfd\\x64\\x50\\x45\\x8d\\x00\\x00\\x48\\x6e\\x65\\x74\\x70\\x68"             \
+    "\\x61\\x73\\x65\\x20\\x01\\x00\\x44\\x06\\xf7\\x72\\x04\\xb6\\x5b\\x98\\xab"
+
+/* Whether this libcurl was built with it. */
+static bool can_decompress(uint32_t flag)
+{
+    np_error err = {0};
+    np_request *request = local(1, "/");
+    const np_status status = np_request_set_automatic_decompression(request, flag, &err);
+    cr_expect(status == NP_OK || strstr(err.text, "this libcurl cannot"), "%s", err.text);
+    np_request_release(request);
+    return status == NP_OK;
+}
+
+Test(decompression, decompression_of_brotli_and_zstd_where_libcurl_has_them)
+{
+    static const struct {
+        const char *name, *body;
+        uint32_t flag;
+        int64_t bytes;
+    } cases[] = {
+        {"br",   BROTLI, NP_DECOMPRESS_BROTLI, 28},
+        {"zstd", ZSTD,   NP_DECOMPRESS_ZSTD,   31},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[1024];
+        snprintf(text, sizeof text,
+                 "head; send \"HTTP/1.1 200 OK\\r\\nContent-Encoding: %s\\r\\n"
+                 "Content-Length: %lld\\r\\n\\r\\n%s\"; again",
+                 cases[i].name, (long long)cases[i].bytes, cases[i].body);
+        struct scripted_server *server = script(text);
+        set_up();
+        const bool can = can_decompress(cases[i].flag);
+        if (!can)
+            printf("SKIPPED: this libcurl has no %s\n", cases[i].name);
+        for (int n = 0; can && n < 2; n++) { /* asked for alone, and with all there are */
+            const struct got *got = fetch(decompressing(
+                scripted_server_port(server), n == 0 ? cases[i].flag : NP_DECOMPRESS_ANY));
+            expect_words(got);
+            cr_expect_str_eq(got->encoding, "-");
+        }
+        finish();
+        char *heard = scripted_server_heard(server, NULL);
+        cr_expect(!can || strstr(heard, cases[i].name), "Accept-Encoding: %s", heard);
+        free(heard);
+        scripted_server_stop(server);
+        cr_expect_eq(atoll(sql("SELECT coalesce(sum(received_bytes), 0) FROM requests")),
+                     can ? 2 * cases[i].bytes : 0, "%s", cases[i].name);
+        take_down();
+    }
+}
