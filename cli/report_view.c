@@ -68,6 +68,12 @@ static bool needs_name(const char *column)
     return strncmp(column, "label.", 6) == 0;
 }
 
+/* What an absent value means. */
+static const char *absent_words(const char *column)
+{
+    return strcmp(column, "proxy") == 0 || strcmp(column, "status") == 0 ? "none" : "not known";
+}
+
 static const char *separator(bool ascii)
 {
     return ascii ? " | " : " · ";
@@ -90,7 +96,7 @@ void report_group_name(const np_report *report, const np_report_group *group, bo
             text_outside(out, strncmp(column, "label.", 6) == 0 ? column + 6 : column, ascii);
             text_char(out, ' ');
         }
-        text_outside(out, value ? value : "not known", ascii);
+        text_outside(out, value ? value : absent_words(column), ascii);
     }
     if (report->by_count == 0)
         text_puts(out, "all requests");

@@ -411,6 +411,19 @@ Test(cli_report, the_verdict_never_parts_a_number_from_its_unit)
     }
 }
 
+Test(cli_report, an_absent_proxy_is_none)
+{
+    static const char *const columns[] = {"proxy", "status", "protocol"};
+    static const char *const values[] = {NULL, NULL, NULL};
+    const np_report report = {.by = columns, .by_count = 3};
+    const np_report_group group = {.by = values};
+    struct text out = {0};
+    report_group_name(&report, &group, true, &out);
+    cr_expect_str_eq(text_string(&out), "proxy none | status none | protocol not known", "%s",
+                     text_string(&out));
+    text_done(&out);
+}
+
 Test(cli_report, lost_events_are_told_first)
 {
     np_report report = *sample_report();
