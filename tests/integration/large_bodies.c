@@ -20,7 +20,7 @@
 
 enum { PIECE = 64 * 1024, MEMORY_LIMIT_KB = 40 * 1024 };
 enum { PAUSES = 4, PAUSE_MS = 1000 }; /* of the program */
-enum { SERVER_SLEEP_MS = PAUSES * PAUSE_MS };
+enum { SERVER_SLEEP_MS = PAUSES * PAUSE_MS, LONG_CALL_MS = 50 };
 
 static uint64_t body_bytes;
 static const char *only = "";
@@ -37,7 +37,7 @@ struct wanted {
 struct found {
     int64_t phase_ns, application_ns, total_ns; /* the phase: send or receive */
     int64_t paused_ns;                          /* what the program's pauses really took */
-    int64_t longest_call_ns; /* of the program into the library: there it waited for the network */
+    int64_t waited_ns; /* in long calls into the library: for the network, not for the program */
     uint64_t bytes;
     long memory_kb; /* the most there was */
     unsigned pauses;
@@ -92,7 +92,7 @@ static void watch_memory(struct found *found)
 static void note_call(uint64_t began_ns, struct found *found)
 {
     const int64_t took_ns = (int64_t)(np_now() - began_ns);
-    found->longest_call_ns = took_ns > found->longest_call_ns ? took_ns : found->longest_call_ns;
+    found->waited_ns += took_ns >= LONG_CALL_MS * NP_NS_PER_MS ? took_ns : 0;
 }
 
 static void read_all(np_stream *stream, const struct wanted *wanted, struct found *found)
@@ -251,15 +251,15 @@ static void show_slow_program(const char *what, struct wanted wanted)
     check(found.application_ns > found.paused_ns / 2, "a slow program's time is the program's");
 }
 
-/* What the server slept is the network's: the program waited for it in one call. */
+/* What the server slept is the network's: the program waited for it in calls that took long. */
 static void show_slow_server(const char *what, const struct wanted *wanted)
 {
     struct found found;
     if (!show(what, wanted, &found))
         return;
-    check(found.longest_call_ns > (int64_t)SERVER_SLEEP_MS * NP_NS_PER_MS / 2,
+    check(found.waited_ns > (int64_t)SERVER_SLEEP_MS * NP_NS_PER_MS / 2,
           "the program waited for the server");
-    check(found.application_ns < found.total_ns - found.longest_call_ns / 2,
+    check(found.application_ns < found.total_ns - found.waited_ns / 2,
           "a slow server's time is not the program's");
 }
 
