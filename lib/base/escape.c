@@ -129,8 +129,9 @@ static size_t csv_piece(char piece[PIECE_BYTES], const char *text, size_t used, 
         return keep(piece, "\"\"", 2);
     if (c == '\t' || c == '\r' || c == '\n')
         return keep(piece, text, used);
-    /* RFC 4180 knows no escapes, and its text has no other control characters. */
-    if (c == NP_UTF8_INVALID || c < 0x20 || (c >= 0x7f && c < 0xa0))
+    /* RFC 4180 knows no escapes, and its text has no other control characters. What turns the
+     * direction of writing would show another text than there is. */
+    if (c == NP_UTF8_INVALID || np_code_point_is_unsafe(c))
         return replacement(piece);
     return keep(piece, text, used);
 }

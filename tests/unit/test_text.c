@@ -380,3 +380,12 @@ Test(units, durations_are_written_with_the_unit_a_person_would_use)
     char small[4];
     cr_assert_str_eq(np_duration_text(41823000, small, sizeof small), "41.");
 }
+
+/* A spreadsheet shows what is in the file, and nothing else. */
+Test(escape, csv_has_nothing_that_turns_the_direction_of_writing)
+{
+    char out[64];
+    const char text[] = "/a\xe2\x80\xae" "gpj.exe\x1b[31m\xe2\x81\xa6";
+    np_escape_text(NP_ESCAPE_CSV, text, sizeof text - 1, out, sizeof out);
+    cr_assert_str_eq(out, "/a\xef\xbf\xbdgpj.exe\xef\xbf\xbd[31m\xef\xbf\xbd");
+}
