@@ -155,7 +155,7 @@ static bool is_found_by_completions(struct life_table *wrong)
 }
 
 /* Every entry that is asked on any way, with every other value that it could have. */
-Test(life_cycle_model, every_wrong_entry_that_can_be_reached_is_found, .timeout = 280)
+Test(life_cycle_model, every_wrong_entry_that_can_be_reached_is_found)
 {
     struct exploration e;
     struct life_table shipped;

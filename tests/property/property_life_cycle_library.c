@@ -469,7 +469,7 @@ static unsigned walk(struct graph *g, uint32_t index)
     return steps;
 }
 
-Test(life_cycle_library, the_library_does_what_the_model_does_from_every_situation, .timeout = 280)
+Test(life_cycle_library, the_library_does_what_the_model_does_from_every_situation)
 {
     struct graph g = {0};
     unsigned walks = 0, steps = 0;
