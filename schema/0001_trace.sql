@@ -63,7 +63,7 @@ INSERT INTO code VALUES
  ('span',12,'wpad_probe'),('span',13,'wait_for_connection'),('span',14,'wait_for_slot'),('span',15,'continue_wait'),
  ('span',16,'application'),                  -- the program gave or took no data
  ('span',17,'lateness'),                     -- the kernel had it, our loop had not looked
- ('span',18,'ca_load'),('span',19,'verify'),('span',20,'informational'),('span',21,'callback'),('span',22,'proxy_try'),
+ ('span',18,'ca_load'),('span',19,'verify'),('span',20,'informational'),('span',21,'callback'),('span',22,'proxy_try'),('span',23,'rejected_call'),
  ('span_outcome',0,'ok'),('span_outcome',1,'failed'),('span_outcome',2,'timeout'),('span_outcome',3,'abandoned'),('span_outcome',4,'nodata'),
  ('span_outcome',5,'nxdomain'),('span_outcome',6,'refused'),('span_outcome',7,'unreachable'),('span_outcome',8,'skipped'),('span_outcome',9,'unfinished'),
  ('new_because',0,'unknown'),('new_because',1,'first'),('new_because',2,'forced'),('new_because',3,'all_busy'),('new_because',4,'peer_closed'),

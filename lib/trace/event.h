@@ -131,7 +131,8 @@ typedef enum np_span_kind {
     NP_SPAN_VERIFY,
     NP_SPAN_INFORMATIONAL,
     NP_SPAN_CALLBACK,
-    NP_SPAN_PROXY_TRY
+    NP_SPAN_PROXY_TRY,
+    NP_SPAN_REJECTED_CALL /* belongs to no request */
 } np_span_kind;
 typedef enum np_span_outcome {
     NP_SPAN_OK,

@@ -241,6 +241,34 @@ Test(hops, rs_2_odd_locations_are_protocol_errors_or_found)
     }
 }
 
+Test(hops, er_2_a_refused_call_is_a_row_of_its_own_and_no_request)
+{
+    struct scripted_server *server =
+        script("head; send \"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok\"; hang");
+    set_up();
+    np_request *request = local(scripted_server_port(server), "/x?secret=1");
+    np_async *async;
+    np_stream *stream;
+    np_error err = {0};
+    cr_assert_eq(np_request_begin_get_request_stream(request, NULL, NULL, &async, &err),
+                 NP_E_PROTOCOL_VIOLATION);
+    cr_assert_eq(np_request_get_request_stream(request, &stream, NULL), NP_E_PROTOCOL_VIOLATION);
+    const struct got *got = fetch(request);
+    cr_expect_str_eq(got->body, "ok", "%s", got->err.text);
+    finish();
+    scripted_server_stop(server);
+    cr_expect_str_eq(sql(HOPS), "0 first 200 ok");
+    cr_expect_str_eq(sql("SELECT group_concat(name || ' ' || outcome, ', ') FROM (SELECT * FROM "
+                         "spans WHERE kind = 'rejected_call' ORDER BY unix_ns)"),
+                     "begin_get_request_stream refused, get_request_stream refused");
+    cr_expect_str_eq(sql("SELECT count(*) FROM spans WHERE kind = 'rejected_call' AND request_id IS "
+                         "NULL AND json_extract(detail, '$.status') = 'protocol violation' AND "
+                         "json_extract(detail, '$.error') LIKE 'GET cannot carry%'"),
+                     "2");
+    cr_expect_not(trace_holds("secret=1"), "no query");
+    take_down();
+}
+
 Test(hops, rb_10_a_response_that_is_not_closed_keeps_its_place)
 {
     struct scripted_server *server =

@@ -262,7 +262,7 @@ Test(db, names_of_codes_are_those_of_the_headers)
         cr_assert_str_eq(query_text(path, sql, name, sizeof name), codes[i].name, "%s %d", codes[i].domain, codes[i].code);
     }
     cr_assert_eq(query_int(path, "SELECT count(*) FROM code WHERE domain = 'phase'"), NP_PHASE_COUNT);
-    cr_assert_eq(query_int(path, "SELECT max(code) FROM code WHERE domain = 'span'"), NP_SPAN_PROXY_TRY);
+    cr_assert_eq(query_int(path, "SELECT max(code) FROM code WHERE domain = 'span'"), NP_SPAN_REJECTED_CALL);
     cr_assert_eq(query_int(path, "SELECT max(code) FROM code WHERE domain = 'span_outcome'"), NP_SPAN_UNFINISHED);
     cr_assert_eq(query_int(path, "SELECT max(code) FROM code WHERE domain = 'outcome'"), NP_OUTCOME_INTERRUPTED);
     cr_assert_eq(query_int(path, "SELECT max(code) FROM code WHERE domain = 'new_because'"), NP_NEW_GROUP_DIFFERS);

@@ -13,6 +13,7 @@
 #include "exchange.h"
 #include "fail.h"
 #include "operation.h"
+#include "rejected.h"
 #include "sending.h"
 #include "textbuf.h"
 #include <netphase/request.h>
@@ -33,6 +34,7 @@ struct handle {
 
 struct step {
     np_async_kind kind;
+    const char *begin_name, *get_name; /* of the calls, in the trace */
     /* Lock held. May it begin? A refused call leaves everything as it was (ER-2). */
     np_status (*check)(np_request *request, np_calling_family family, np_error *err);
     /* Lock held. The state and what goes out, once it is sure that the call is accepted. */
@@ -176,8 +178,9 @@ static struct handle hand_out_stream(np_request *request)
     return (struct handle){.stream = np_block_request_stream_locked(request)};
 }
 
-static const struct step stream_step = {NP_ASYNC_STREAM,    check_stream,     enter_stream,
-                                        stream_is_obtained, stream_operation, hand_out_stream};
+static const struct step stream_step = {
+    NP_ASYNC_STREAM, "begin_get_request_stream", "get_request_stream", check_stream,
+    enter_stream,    stream_is_obtained,         stream_operation,     hand_out_stream};
 
 /* --- the response --- */
 
@@ -246,9 +249,9 @@ static struct handle hand_out_response(np_request *request)
     return (struct handle){.response = np_block_response_locked(request)};
 }
 
-static const struct step response_step = {NP_ASYNC_RESPONSE,  check_response,
-                                          enter_response,     response_is_obtained,
-                                          response_operation, hand_out_response};
+static const struct step response_step = {
+    NP_ASYNC_RESPONSE, "begin_get_response", "get_response",     check_response,
+    enter_response,    response_is_obtained, response_operation, hand_out_response};
 
 /* --- begin, end and get --- */
 
@@ -429,6 +432,15 @@ static void go(np_request *request, const struct call *call, bool starts)
     (void)note_blocked(request, call, noted_ns);
 }
 
+/* A refused call: its caller is told, and the trace. */
+static void refuse(np_request *request, const char *name, const struct call *call,
+                   const np_error *refusal, np_error *err)
+{
+    np_rejected_note(request, name, call->entry_ns, refusal);
+    if (err)
+        *err = *refusal;
+}
+
 static np_status begin(np_request *request, const struct step *step, const struct call *call,
                        np_async **out, np_error *err)
 {
@@ -440,17 +452,20 @@ static np_status begin(np_request *request, const struct step *step, const struc
     np_request_hold(
         request); /* AR-6, AR-7: the callback may come before we return, and release the request */
     np_async *finished = NULL;
+    np_error refusal;
     bool starts;
-    np_status status = validate_here(request, step, call, err);
+    np_status status = validate_here(request, step, call, &refusal);
     pthread_mutex_lock(&request->lock);
     if (!status)
-        status = submit(request, step, call, &starts, err);
+        status = submit(request, step, call, &starts, &refusal);
     if (!status)
         finished = np_exchange_early_header_locked(request);
     pthread_mutex_unlock(&request->lock);
     if (!status) {
         *out = step->operation(request);
         go(request, call, starts);
+    } else {
+        refuse(request, step->begin_name, call, &refusal, err);
     }
     np_async_finish(finished);
     np_request_drop(request);
@@ -506,8 +521,8 @@ static np_status get(np_request *request, const struct step *step, struct handle
         status = NP_OK;
     }
     pthread_mutex_unlock(&request->lock);
-    if (!submitted && status && err)
-        *err = refusal;
+    if (!submitted && status)
+        refuse(request, step->get_name, &call, &refusal, err);
     if (submitted) {
         go(request, &call, starts);
         np_async_finish(finished);
