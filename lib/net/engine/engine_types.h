@@ -111,6 +111,8 @@ struct np_service_point {
     np_text_ref origin_ref;   /* words of the ring, made once */
     np_text_ref path_ref;
     char path[256]; /* the target path_ref stands for; "" when none */
+    np_text_ref method_ref;
+    char method[16]; /* the same for the last method */
 };
 
 /* The last look at a connection (look.h). */

@@ -2,8 +2,8 @@
  * Events of transfers and connections. Floor 2; loop thread only.
  *
  * A warm request makes nine: begin, end of queue, use, send, wait, receive, end of receive, caller,
- * end. Its texts are words of the ring's dictionary; origin and the last target are looked up once
- * a service point, so that no text is copied on that way.
+ * end. Its texts are words of the ring's dictionary; method, origin and the last target are looked
+ * up once a service point, so that no text is copied on that way.
  */
 #include "transfer_trace.h"
 
@@ -48,7 +48,16 @@ static np_text_ref target_ref(np_service_point *point, const char *target)
 
 static np_text_ref method_ref(np_service_point *point, const char *method)
 {
-    return word(point->engine->producer, method);
+    if (point->method_ref && strcmp(point->method, method) == 0)
+        return point->method_ref;
+    const np_text_ref ref = word(point->engine->producer, method);
+    const size_t length = strlen(method);
+    point->method_ref = 0;
+    if (np_text_ref_is_word(ref) && length < sizeof point->method) {
+        memcpy(point->method, method, length + 1);
+        point->method_ref = ref;
+    }
+    return ref;
 }
 
 void np_trace_request_begin(np_transfer *transfer, uint64_t begin_ns, np_source source)
@@ -224,10 +233,12 @@ void np_trace_pauses_end(np_transfer *transfer, np_phase phase, uint64_t now_ns)
 {
     np_producer *producer = transfer->engine->producer;
     np_pauses *pauses = pauses_of(transfer, phase);
+    if (pauses->count == 0)
+        return;
     const bool paused = pauses->began_ns != 0;
     const np_span_outcome outcome = paused ? NP_SPAN_ABANDONED : NP_SPAN_OK;
     if (pauses->span == 0) {
-        /* never paused, or the ring was full */
+        /* resumed, or the ring was full */
     } else if (shares_span(pauses)) {
         char detail[64];
         np_trace_resume(transfer, phase, now_ns);
