@@ -117,6 +117,15 @@ static pid_t spawn(const struct nginx *nginx)
     _exit(127);
 }
 
+/* nginx writes its number when it has all its ports. Until then whoever answers on one of them may
+ * be somebody else who took it meanwhile, and will be gone. */
+static bool has_its_ports(const struct nginx *nginx)
+{
+    char path[160];
+    (void)snprintf(path, sizeof path, "%s/pid", nginx->folder);
+    return access(path, R_OK) == 0;
+}
+
 /* Waits until all ports answer; false when nginx has ended or the time is over. */
 static bool wait_until_it_listens(struct nginx *nginx)
 {
@@ -130,7 +139,8 @@ static bool wait_until_it_listens(struct nginx *nginx)
                            missing ? "nginx is missing" : "nginx ended at once");
             return false;
         }
-        if (answers(nginx->http_port) && answers(nginx->https_port) && answers(nginx->h2_port))
+        if (has_its_ports(nginx) && answers(nginx->http_port) && answers(nginx->https_port) &&
+            answers(nginx->h2_port))
             return true;
         (void)poll(NULL, 0, 2);
     }
