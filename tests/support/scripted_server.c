@@ -414,6 +414,8 @@ static bool read_streams(struct seat *seat, unsigned long count)
 
 static bool shake_hands(struct seat *seat, const struct step *step)
 {
+    if (seat->ssl) /* started over: the connection stands */
+        return true;
     seat->ssl = SSL_new(step->tls);
     return seat->ssl && SSL_set_fd(seat->ssl, seat->fd) == 1 && SSL_accept(seat->ssl) == 1;
 }
