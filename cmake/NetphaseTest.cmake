@@ -1,3 +1,7 @@
+# What tools/test builds under the sanitizers, where not every test is run again.
+add_custom_target(tests_logic)  # labels unit, property, contract
+add_custom_target(tests_stress) # label stress
+
 # np_test(NAME [LABEL label] SOURCES file... LINK target...): a Criterion program that is one CTest test.
 # LINK takes floors (np_trace, np_store, np_engine …); their objects come along.
 function(np_test name)
@@ -12,6 +16,9 @@ function(np_test name)
   target_compile_definitions(${name} PRIVATE NP_SOURCE_DIR="${PROJECT_SOURCE_DIR}" NP_BINARY_DIR="${PROJECT_BINARY_DIR}")
   # Not with --full-stats: it sends a message for every assertion that holds, 10 us each, and says nothing more.
   add_test(NAME ${name} COMMAND ${name})
+  if(T_LABEL MATCHES "^(unit|property)$")
+    add_dependencies(tests_logic ${name})
+  endif()
   set_tests_properties(${name} PROPERTIES
     LABELS "${T_LABEL}" TIMEOUT 300
     FAIL_REGULAR_EXPRESSION "LeakSanitizer: detected;runtime error:;Tested: 0")
@@ -25,6 +32,7 @@ function(np_stress name)
   target_link_libraries(${name} PRIVATE np_flags ${T_PACKAGES})
   target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests/support")
   add_test(NAME ${name} COMMAND ${name} ${T_ARGS})
+  add_dependencies(tests_stress ${name})
   set_tests_properties(${name} PROPERTIES LABELS stress TIMEOUT 300
     FAIL_REGULAR_EXPRESSION "LeakSanitizer: detected;runtime error:;WARNING: ThreadSanitizer")
 endfunction()
