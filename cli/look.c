@@ -70,14 +70,16 @@ static const char *sequence(const struct look *look, int role)
 
 void look_begin(const struct look *look, struct text *text, int role)
 {
-    const char *on = sequence(look, role);
+    const char *on = look->roles ? NULL : sequence(look, role);
+    if (look->roles)
+        text_print(text, LOOK_ROLE, role);
     if (on)
         text_puts(text, on);
 }
 
 void look_end(const struct look *look, struct text *text, int role)
 {
-    if (sequence(look, role))
+    if (look->roles || sequence(look, role))
         text_puts(text, "\033[0m");
 }
 

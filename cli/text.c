@@ -1,5 +1,6 @@
 /* A text that grows; widths, cutting, padding, wrapping; the nearest word. */
 #include "text.h"
+#include "character.h"
 #include "memory.h"
 #include <netphase/text.h>
 #include <stdint.h>
@@ -82,74 +83,6 @@ void text_print(struct text *text, const char *format, ...)
     va_start(arguments, format);
     text_print_v(text, format, arguments);
     va_end(arguments);
-}
-
-/* -------------------------------------------------------------------------------------------
- * characters */
-
-/* Decodes one character; a byte that starts none is returned as itself. */
-static uint32_t character_next(const char **at)
-{
-    const unsigned char *p = (const unsigned char *)*at;
-    int more = p[0] >= 0xf0 ? 3 : p[0] >= 0xe0 ? 2 : p[0] >= 0xc2 ? 1 : 0;
-    uint32_t c = more == 3 ? p[0] & 7u : more == 2 ? p[0] & 15u : more == 1 ? p[0] & 31u : p[0];
-    for (int i = 1; i <= more; i++) {
-        if ((p[i] & 0xc0) != 0x80) {
-            *at += 1;
-            return p[0];
-        }
-        c = c << 6 | (p[i] & 63u);
-    }
-    *at += more + 1;
-    return c;
-}
-
-struct range {
-    uint32_t first, last;
-};
-
-static bool in_ranges(uint32_t c, const struct range *ranges, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (c >= ranges[i].first && c <= ranges[i].last)
-            return true;
-    return false;
-}
-
-static int character_cells(uint32_t c)
-{
-    static const struct range none[] = {
-        {0x300,  0x36f },
-        {0x483,  0x489 },
-        {0x591,  0x5bd },
-        {0x610,  0x61a },
-        {0x64b,  0x65f },
-        {0x200b, 0x200f},
-        {0x20d0, 0x20f0},
-        {0xfe00, 0xfe0f},
-        {0xfe20, 0xfe2f}
-    };
-    static const struct range two[] = {
-        {0x1100,  0x115f },
-        {0x2e80,  0x303e },
-        {0x3041,  0x33ff },
-        {0x3400,  0x4dbf },
-        {0x4e00,  0x9fff },
-        {0xa000,  0xa4cf },
-        {0xac00,  0xd7a3 },
-        {0xf900,  0xfaff },
-        {0xfe30,  0xfe4f },
-        {0xff00,  0xff60 },
-        {0xffe0,  0xffe6 },
-        {0x1f300, 0x1f64f},
-        {0x1f900, 0x1f9ff},
-        {0x20000, 0x3fffd}
-    };
-    if (c < 0x300)
-        return 1;
-    if (in_ranges(c, none, sizeof none / sizeof none[0]))
-        return 0;
-    return in_ranges(c, two, sizeof two / sizeof two[0]) ? 2 : 1;
 }
 
 /* Behind a colour sequence ("\033[…m") that begins here; NULL: none does. */

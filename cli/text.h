@@ -3,8 +3,7 @@
  * wrapping. Everything the programs print is first built in one of these; output.c writes it. One
  * thread.
  *
- * Widths are counted here and not by wcwidth, so that a table looks the same in every locale and in
- * tests.
+ * Widths are those of character.h.
  */
 #ifndef CLI_TEXT_H
 #define CLI_TEXT_H

@@ -25,6 +25,12 @@ static const struct verb verb_proxy = {
     .executes = "netphase-net",
 };
 
+static const struct verb verb_tui = {
+    .name = "tui",
+    .summary = "the terminal UI: find the slow request and see why",
+    .executes = "netphase-tui",
+};
+
 static const struct verb verb_lab = {
     .name = "lab",
     .summary = "a private network with chosen delays and faults, to try things on",
@@ -32,5 +38,5 @@ static const struct verb verb_lab = {
 };
 
 const struct verb *const verbs[] = {
-    &verb_demo, &verb_record, &verb_report, &verb_show, &verb_info, &verb_proxy, &verb_lab, &verb_help, NULL,
+    &verb_demo, &verb_record, &verb_report, &verb_show, &verb_tui, &verb_info, &verb_proxy, &verb_lab, &verb_help, NULL,
 };

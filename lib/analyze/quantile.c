@@ -306,3 +306,37 @@ bool np_values_figures(const np_values *values, np_sum whole, np_figures *out)
     out->stddev_ns = standard_deviation(values, n, out->mean_ns);
     return true;
 }
+
+/* --------------------------------------------------------------------------------------------- bins */
+
+/* How many edges a value has reached: edges[count] ascend, and so the answer is its bin. */
+static uint32_t bin_of(const int64_t *edges, uint32_t count, int64_t value)
+{
+    uint32_t low = 0;
+    uint32_t high = count - 1; /* what is behind the last edge is in the last bin too */
+    while (low < high) {
+        const uint32_t middle = (low + high) / 2;
+        if (value >= edges[middle])
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+void np_values_bins(const np_values *values, int64_t low, int64_t high, uint32_t count,
+                    uint64_t *bins)
+{
+    int64_t edges[NP_BINS_MAX]; /* where a bin ends */
+    const double first = low > 1 ? (double)low : 1;
+    const double factor = (high > 1 ? (double)high : 1) / first;
+    for (uint32_t i = 0; i < count; i++) {
+        const double edge = ceil(first * pow(factor, (double)(i + 1) / count));
+        edges[i] = edge < (double)INT64_MAX ? (int64_t)edge : INT64_MAX;
+    }
+    memset(bins, 0, count * sizeof *bins);
+    for (size_t i = 0; i < values->small_count; i++)
+        bins[bin_of(edges, count, values->small[i])]++;
+    for (size_t i = 0; i < values->large_count; i++)
+        bins[bin_of(edges, count, values->large[i])]++;
+}

@@ -453,8 +453,23 @@ static const char *const *copy_texts(struct report *r, const np_grouping *groupi
     return list;
 }
 
+static bool fill_figures(struct report *r, const np_values *values, np_sum whole, uint32_t bins,
+                         np_figures *out)
+{
+    if (!np_values_figures(values, whole, out))
+        return false;
+    out->bins = NULL;
+    if (bins == 0 || out->count == 0)
+        return true;
+    uint64_t *counts = np_arena_alloc(r->arena, bins * sizeof *counts);
+    if (counts)
+        np_values_bins(values, out->min_ns, out->max_ns, bins, counts);
+    out->bins = counts;
+    return counts != NULL;
+}
+
 static bool fill_group(struct report *r, const struct collection *c, uint32_t number,
-                       np_report_group *out)
+                       uint32_t bins, np_report_group *out)
 {
     const struct group *g = c->groups[number];
     const np_sum whole = np_values_sum(&g->values[FIGURE_TOTAL]);
@@ -464,16 +479,17 @@ static bool fill_group(struct report *r, const struct collection *c, uint32_t nu
     out->reused = g->reused;
     bool done = out->by != NULL;
     for (int phase = 0; phase < NP_PHASE_COUNT && done; phase++)
-        done = np_values_figures(&g->values[phase], whole, &out->phases[phase]);
-    return done && np_values_figures(&g->values[FIGURE_SETUP], whole, &out->setup) &&
-           np_values_figures(&g->values[FIGURE_TOTAL], whole, &out->total) &&
-           np_values_figures(&g->values[FIGURE_CALLER_BLOCKED], whole, &out->caller_blocked);
+        done = fill_figures(r, &g->values[phase], whole, bins, &out->phases[phase]);
+    return done && fill_figures(r, &g->values[FIGURE_SETUP], whole, bins, &out->setup) &&
+           fill_figures(r, &g->values[FIGURE_TOTAL], whole, bins, &out->total) &&
+           fill_figures(r, &g->values[FIGURE_CALLER_BLOCKED], whole, bins, &out->caller_blocked);
 }
 
 static np_status fill_groups(struct report *r, const struct collection *c, sort_by sort,
-                             uint32_t top, np_error *err)
+                             const np_report_options *o, np_error *err)
 {
     struct entry *entries = sorted(c, sort);
+    const uint32_t top = o->top;
     const uint32_t count = top && top < c->group_count ? top : c->group_count;
     np_report_group *groups =
         entries ? np_arena_alloc(r->arena, (count + 1) * sizeof *groups) : NULL;
@@ -481,7 +497,7 @@ static np_status fill_groups(struct report *r, const struct collection *c, sort_
     for (uint32_t i = 0; i < count && !status; i++) {
         if (atomic_load_explicit(&c->store->canceled, memory_order_relaxed)) /* a flag alone */
             status = np_fail(err, NP_E_CANCELED, "the report was interrupted");
-        else if (!fill_group(r, c, entries[i].group, &groups[i]))
+        else if (!fill_group(r, c, entries[i].group, o->bins, &groups[i]))
             status = fail_memory(err);
     }
     r->report.groups = groups;
@@ -643,7 +659,7 @@ static np_status make(np_store *store, const np_report_options *o, struct report
     if (!status)
         status = fill_head(r, c, o, err);
     if (!status)
-        status = fill_groups(r, c, sort, o->top, err);
+        status = fill_groups(r, c, sort, o, err);
     collection_done(c);
     return status;
 }
@@ -656,6 +672,9 @@ np_status np_report_create(np_store *store, const np_report_options *options, np
     np_options_copy(&o, sizeof o, options, options ? options->size : 0);
     if (o.since_ns < 0 || o.until_ns < 0)
         return np_fail(err, NP_E_ARGUMENT_RANGE, "since and until are times after 1970");
+    if (o.bins > NP_BINS_MAX)
+        return np_fail(err, NP_E_ARGUMENT_RANGE, "%u bins: there are at most %d", o.bins,
+                       NP_BINS_MAX);
     np_arena *arena = np_arena_create();
     struct report *r = arena ? np_arena_alloc(arena, sizeof *r) : NULL;
     if (!r) {

@@ -24,6 +24,11 @@ typedef struct np_figures {
     int64_t min_ns, p50_ns, p90_ns, p95_ns, p99_ns,
         max_ns;                /* exact; nearest rank (Hyndman and Fan, definition 1) */
     double mean_ns, stddev_ns; /* of the sample: divisor count - 1; 0 for one value */
+    /* bins[bins of the options]: how many values lie in each of that many steps from min to max,
+     * which are equally long on a logarithmic scale: step i ends before
+     * max(min, 1) * (max / max(min, 1)) ^ ((i + 1) / bins), the last one with max; NULL: none were
+     * asked for, or there is no value */
+    const uint64_t *bins;
 } np_figures;
 
 typedef struct np_report_group {
@@ -65,6 +70,7 @@ typedef struct np_report_options {
      * total), setup (its p95), or name; descending, name ascending */
     const char *sort;
     bool no_chunks; /* true: step the rows only (for tests) */
+    uint32_t bins;  /* of a histogram for every np_figures, 0 … 64; 0: none */
 } np_report_options;
 #define NP_REPORT_OPTIONS_INIT                                                                     \
     {                                                                                              \
@@ -77,7 +83,7 @@ typedef struct np_report_options {
  * @param options  NULL: all defaults
  * @param out      [out] owned: free with np_report_free
  * @return NP_E_ARGUMENT for an unknown column or order (the nearest right one is in `err`) or more
- * than 4,000,000 groups, NP_E_ARGUMENT_RANGE for negative times, NP_E_INPUT for a damaged file or
+ * than 4,000,000 groups, NP_E_ARGUMENT_RANGE for negative times or too many bins, NP_E_INPUT for a damaged file or
  * chunk, NP_E_CANCELED after np_store_interrupt
  *
  * One pass over the column chunks and the rows behind the last one, in one snapshot. A filter that
