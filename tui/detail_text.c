@@ -75,8 +75,6 @@ static void add_span(struct table *table, const np_request_detail *request, cons
     text_outside(&cell, span->kind, look->ascii);
     table_cell(table, text_string(&cell));
     text_clear(&cell);
-    text_outside(&cell, span->outcome, look->ascii);
-    table_cell(table, text_string(&cell));
     words_span(&words, span, parent_of(request, span), look->ascii);
     table_cell(table, text_string(&words));
     text_done(&words);
@@ -98,7 +96,6 @@ static void write_spans(const np_request_detail *request, const struct look *loo
     table_column(&table, text_string(&heading), ALIGN_POINT, 2);
     table_column(&table, "took", ALIGN_POINT, 2);
     table_column(&table, "span", ALIGN_LEFT, 2);
-    table_column(&table, "end", ALIGN_LEFT, 2);
     table_column(&table, "what", ALIGN_LEFT, 2);
     const size_t count = request->span_count < SPANS_MOST ? request->span_count : SPANS_MOST;
     for (size_t i = 0; i < count; i++)

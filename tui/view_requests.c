@@ -31,7 +31,7 @@ enum column_id {
 
 #define DURATION_LEAST_NS 10000
 
-enum { CURSOR_CELLS = 2, GAP = 2, DURATION_PART = 3 /* ".12" */ };
+enum { CURSOR_CELLS = 2, GAP = 2, DURATION_PART = 3 /* ".12" */, TELLING_SHARE = 200 };
 
 struct column {
     const char *heading;
@@ -109,7 +109,7 @@ static struct columns share_out(const struct app *app, int room)
 
 /* ---------------------------------------------------------------------------------------- headings */
 
-static void put_heading(const struct app *app, int i, struct text *out)
+static void put_heading(const struct app *app, int i, int width, struct text *out)
 {
     const int by = app->list.order.by;
     const bool is_sorted = i == COLUMN_SORTED || (columns[i].order >= 0 && columns[i].order == by);
@@ -119,7 +119,8 @@ static void put_heading(const struct app *app, int i, struct text *out)
         text_cut(out, by == ORDER_CALLER_BLOCKED ? "caller" : order_name(by), 7, app->look.ascii);
         text_puts(out, is_bytes ? "" : " ms");
     } else {
-        text_puts(out, columns[i].heading);
+        const bool is_narrow = i == COLUMN_BAR && width < (int)strlen(columns[i].heading);
+        text_puts(out, is_narrow ? "phases" : columns[i].heading);
     }
     if (is_sorted && !(by == ORDER_ID && !app->list.order.is_descending)) {
         text_char(out, ' ');
@@ -134,7 +135,7 @@ static void draw_headings(const struct app *app, struct cells *cells, struct rec
         struct text heading = {0};
         if (shared->width[i] == 0)
             continue;
-        put_heading(app, i, &heading);
+        put_heading(app, i, shared->width[i], &heading);
         const bool is_sorted = i == COLUMN_SORTED || columns[i].order == app->list.order.by;
         const int role = is_sorted ? ROLE_SORTED : ROLE_QUIET;
         const struct rect cell = {where.x + shared->x[i], where.y, shared->width[i] + 1, 1};
@@ -340,14 +341,14 @@ static void requests_draw(const struct app *app, struct cells *cells, struct rec
 
 /* ------------------------------------------------------------------------------------------- facts */
 
-/* "#118  proxy 202 · dns 1 · connect 20 ms" */
+/* "#118  proxy 202 · connect 20 · wait 112 ms": phases that are worth a word. */
 static void put_phases(const struct app *app, const np_row *row, struct text *out)
 {
     const enum unit unit = unit_for(row->total_ns);
     text_print(out, "#%" PRId64 "  ", row->id);
     bool is_first = true;
     for (int phase = 0; phase < NP_PHASE_COUNT; phase++) {
-        if (row->phase_ns[phase] < 0 || (phase == NP_PHASE_GAP && row->phase_ns[phase] == 0))
+        if (row->phase_ns[phase] < 0 || row->phase_ns[phase] < row->total_ns / TELLING_SHARE)
             continue;
         text_puts(out, is_first ? "" : app->glyphs->separator);
         look_puts(&app->look, out, ROLE_PHASE + phase, np_phase_name((np_phase)phase));

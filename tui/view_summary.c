@@ -396,7 +396,7 @@ static void draw_share(const struct app *app, struct cells *cells, struct rect w
     struct text share = {0};
     const double percent = figures->share * 100;
     const int room = where.columns - x - 9;
-    if (row->offset == offsetof(np_report_group, total) || room < 1)
+    if (row->offset == offsetof(np_report_group, total) || room < 0)
         return;
     if (percent > 0 && percent < 0.5)
         text_puts(&share, "<1 %");
@@ -458,8 +458,9 @@ static void draw_table_heading(const struct app *app, struct cells *cells, struc
         end += NUMBER_CELLS;
         cells_put_right(cells, where, end, 0, ROLE_QUIET, figure_columns[i].heading);
     }
-    cells_put(cells, where, end + 2, 0, ROLE_QUIET,
-              where.columns - end >= 20 ? "share of the total" : "share");
+    if (where.columns - end >= 9)
+        cells_put(cells, where, end + 3, 0, ROLE_QUIET,
+              where.columns - end >= 22 ? "share of the total" : "share");
 }
 
 static void draw_table(const struct app *app, struct cells *cells, struct rect where,
