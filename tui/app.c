@@ -8,10 +8,8 @@
 #include "app.h"
 #include "bar.h"
 #include "command_line.h"
-#include "key.h"
 #include "summary.h"
 #include "memory.h"
-#include "views.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

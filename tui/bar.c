@@ -2,7 +2,6 @@
 #include "bar.h"
 #include "key.h"
 #include "output.h"
-#include "views.h"
 #include <inttypes.h>
 #include <string.h>
 

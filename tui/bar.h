@@ -2,7 +2,7 @@
 #ifndef TUI_BAR_H
 #define TUI_BAR_H
 
-#include "app.h"
+#include "model.h"
 
 void bar_draw(const struct app *app, struct cells *cells);
 void bar_draw_title(const struct app *app, struct cells *cells);

@@ -1,6 +1,7 @@
 /* The tabs of one request as lines of text; see detail_text.h. */
 #include "detail_text.h"
 #include "call_view.h"
+#include "header_view.h"
 #include "json.h"
 #include "output.h"
 #include "request_json.h"
@@ -124,42 +125,13 @@ static void write_hops(const np_request_detail *request, const np_page *call,
 
 /* ----------------------------------------------------------------------------------------- headers */
 
-static const char *direction_words(int direction)
-{
-    static const char *const words[] = {"request",       "response",     "informational response",
-                                        "trailer",       "request to the proxy", "response of the proxy"};
-    return direction >= 0 && direction < (int)(sizeof words / sizeof words[0]) ? words[direction]
-                                                                              : "other";
-}
-
 static void write_headers(const np_request_detail *request, const struct look *look,
                           struct text *out)
 {
-    int direction = -1;
-    if (request->header_count == 0) {
+    if (request->header_count == 0)
         put_quiet(look, out, "no headers were kept; 'netphase record --detail headers' keeps them");
-        return;
-    }
-    for (size_t i = 0; i < request->header_count; i++) {
-        const np_header *header = &request->headers[i];
-        struct text value = {0};
-        if (header->direction != direction) {
-            text_puts(out, i > 0 ? "\n" : "");
-            look_puts(look, out, ROLE_HEADING, direction_words(header->direction));
-            text_char(out, '\n');
-            direction = header->direction;
-        }
-        text_puts(out, "  ");
-        look_begin(look, out, ROLE_QUIET);
-        text_outside(out, header->name, look->ascii);
-        text_char(out, ':');
-        look_end(look, out, ROLE_QUIET);
-        text_char(out, ' ');
-        text_outside(&value, header->value, look->ascii);
-        text_wrap(out, text_string(&value), 4 + text_width(header->name), 6, look->columns);
-        text_char(out, '\n');
-        text_done(&value);
-    }
+    else
+        header_write(request, look, out);
 }
 
 /* -------------------------------------------------------------------------------------- connection */

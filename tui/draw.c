@@ -1,7 +1,6 @@
 /* A whole frame; see app.h. */
 #include "app.h"
 #include "bar.h"
-#include "views.h"
 
 static void draw_too_small(const struct app *app, struct cells *cells)
 {

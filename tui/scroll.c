@@ -1,5 +1,5 @@
-/* Windows on lines of text, and what actions move; see app.h. */
-#include "app.h"
+/* Windows on lines of text, and what actions move; see scroll.h. */
+#include "scroll.h"
 
 static int clamp(int value, int low, int high)
 {

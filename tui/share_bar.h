@@ -3,7 +3,7 @@
 #ifndef TUI_SHARE_BAR_H
 #define TUI_SHARE_BAR_H
 
-#include "app.h"
+#include "model.h"
 
 /* What stands in a cell of a phase's bar: its letter, or with colours a block. */
 const char *share_glyph(const struct app *app, np_phase phase, char letter[2]);

@@ -1,8 +1,8 @@
-/* What the app must know of the summary: what it is grouped by. */
+/* What the summary is grouped by. Pure. */
 #ifndef TUI_SUMMARY_H
 #define TUI_SUMMARY_H
 
-#include "app.h"
+#include "model.h"
 
 enum {
     SUMMARY_GROUPS_MOST = 1000, /* groups that are listed; the rest is counted */
@@ -11,6 +11,8 @@ enum {
 
 /* For np_report_create: "origin", "label.commit". */
 const char *summary_grouping(const struct app *app);
+/* How many groupings there are. */
+int summary_groupings(const struct app *app);
 /* The labels of the runs are groupings too. */
 void summary_read_labels(struct app *app);
 

@@ -16,6 +16,29 @@ static int line_count(const char *text)
     return lines;
 }
 
+/* Lines that are longer than the window go on below; those with roles are made for its width. */
+static void wrap_lines(struct text *text, int columns)
+{
+    struct text wrapped = {0};
+    for (const char *at = text_string(text); *at;) {
+        const size_t length = strcspn(at, "\n");
+        struct text line = {0};
+        text_add(&line, at, length);
+        if (text_width(text_string(&line)) > columns && !strchr(text_string(&line), '\033')) {
+            const int indent = (int)strspn(text_string(&line), " ");
+            text_repeat(&wrapped, " ", indent);
+            text_wrap(&wrapped, text_string(&line) + indent, indent, indent + 4, columns);
+        } else {
+            text_puts(&wrapped, text_string(&line));
+        }
+        text_char(&wrapped, '\n');
+        text_done(&line);
+        at += length + (at[length] == '\n');
+    }
+    text_done(text);
+    *text = wrapped;
+}
+
 static void make_text(struct app *app)
 {
     struct detail_state *detail = &app->detail;
@@ -28,6 +51,8 @@ static void make_text(struct app *app)
     text_clear(&detail->text);
     if (request)
         detail_write((int)detail->tab, request, detail->call, &look, &detail->text);
+    if (detail->tab == TAB_HEADERS || detail->tab == TAB_RAW)
+        wrap_lines(&detail->text, look.columns);
     detail->made_of = request;
     detail->made_tab = detail->tab;
     detail->made_columns = look.columns;

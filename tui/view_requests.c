@@ -7,6 +7,7 @@
  * other, all in milliseconds, so that the eye compares magnitudes.
  */
 #include "action.h"
+#include "app.h"
 #include "output.h"
 #include "reason.h"
 #include "request_label.h"

@@ -5,8 +5,7 @@
  */
 #include "summary.h"
 #include "action.h"
-#include "json.h"
-#include "memory.h"
+#include "app.h"
 #include "output.h"
 #include "report_view.h"
 #include "share_bar.h"
@@ -33,46 +32,11 @@ enum {
     BINS_MOST = REPORT_BINS
 };
 
-static const char *const groupings[] = {"origin,connection_state", "origin", "host", "route",
-                                        "connection_state", "protocol", "proxy", "status", "method",
-                                        "run"};
-enum { GROUPINGS = sizeof groupings / sizeof groupings[0] };
-
 /* --------------------------------------------------------------------------------------- groupings */
-
-const char *summary_grouping(const struct app *app)
-{
-    const int at = app->summary.grouping;
-    return at < GROUPINGS ? groupings[at] : app->summary.labels[at - GROUPINGS];
-}
-
-static bool knows_label(const struct summary_state *summary, const char *name)
-{
-    for (int i = 0; i < summary->label_count; i++)
-        if (strcmp(summary->labels[i], name) == 0)
-            return true;
-    return false;
-}
-
-void summary_read_labels(struct app *app)
-{
-    struct summary_state *summary = &app->summary;
-    enum { LABELS = sizeof summary->labels / sizeof summary->labels[0] };
-    for (size_t i = 0; app->info && i < app->info->run_count; i++) {
-        const char *at = app->info->runs[i].labels;
-        struct json_member member;
-        while (json_member_next(&at, &member) && summary->label_count < LABELS) {
-            char name[sizeof summary->labels[0]];
-            const int length = snprintf(name, sizeof name, "label.%s", member.key);
-            if (length > 0 && length < (int)sizeof name && !knows_label(summary, name))
-                memcpy(summary->labels[summary->label_count++], name, sizeof name);
-        }
-    }
-}
 
 static void group_by(struct app *app, int step)
 {
-    const int count = GROUPINGS + app->summary.label_count;
+    const int count = summary_groupings(app);
     app->summary.grouping = (app->summary.grouping + step + count) % count;
     app->summary.is_asked = false;
     app->summary.groups.at = app->summary.groups.top = 0;

@@ -5,6 +5,7 @@
  * The clock is fitted to what is on the screen until one pans or zooms; then it stands still.
  */
 #include "action.h"
+#include "app.h"
 #include "output.h"
 #include "request_label.h"
 #include "share_bar.h"
