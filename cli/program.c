@@ -200,7 +200,7 @@ const char *trace_path_or(const char *given)
     return environment && *environment ? environment : "netphase.db";
 }
 
-const char *trace_path(const struct call *call, int index)
+const char *trace_operand(const struct call *call, int index)
 {
     return trace_path_or(index < call->operand_count ? call->operands[index] : NULL);
 }

@@ -60,7 +60,7 @@ int program_main(const struct program *program, int argc, char **argv);
 
 /* The trace a call reads or writes: the operand `index` where there is one, else $NETPHASE_TRACE,
  * else netphase.db. */
-const char *trace_path(const struct call *call, int index);
+const char *trace_operand(const struct call *call, int index);
 /* The same for a `-o FILE`: NULL or empty means "not given". */
 const char *trace_path_or(const char *given);
 

@@ -312,7 +312,7 @@ static int write_info(const struct call *call, const np_store_info *info)
 static int info_run(struct call *call)
 {
     const struct info_args *args = call->args;
-    const char *path = trace_path(call, 0);
+    const char *path = trace_operand(call, 0);
     np_store *store = NULL;
     np_store_info *info = NULL;
     np_error err = {0};

@@ -93,7 +93,7 @@ static int report_run(struct call *call)
     int status = open_filter(call, args->where, &filter);
     if (status)
         return status;
-    status = open_trace(call, trace_path(call, 0), &store);
+    status = open_trace(call, trace_operand(call, 0), &store);
     if (status)
         goto done;
 

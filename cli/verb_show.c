@@ -42,7 +42,7 @@ static void take_operands(const struct call *call, const char **path, const char
 {
     bool is_lone_number = call->operand_count == 1 && is_number(call->operands[0]) &&
                           access(call->operands[0], F_OK) != 0;
-    *path = trace_path(call, is_lone_number ? 1 : 0);
+    *path = trace_operand(call, is_lone_number ? 1 : 0);
     *request = is_lone_number             ? call->operands[0]
                : call->operand_count == 2 ? call->operands[1]
                                           : NULL;

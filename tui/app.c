@@ -357,8 +357,8 @@ static void take_found(struct app *app, struct answer *answer)
     else if (answer->rows->count == 0 && answer->ask == ASK_PLACE)
         app_say(app, false, "there is no request");
     else if (answer->rows->count == 0)
-        app_say(app, false, "no %s '%s' %s", app->needle ? "more" : "row with",
-                app->needle ? app->needle : "", answer->is_backwards ? "above" : "below");
+        app_say(app, false, "nothing %s matches '%s'", answer->is_backwards ? "above" : "below",
+                app->needle ? app->needle : "");
     else
         list_go(&app->list, order_position(answer->rows->at[0], app->list.order));
 }

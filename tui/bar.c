@@ -242,13 +242,12 @@ void bar_draw_overlay(const struct app *app, struct cells *cells)
         rows += *at == '\n';
     const int most = view.rows - 4 > 1 ? view.rows - 4 : 1;
     rows = rows < most ? rows : most;
-    const struct rect box = {view.x + 1, view.y + (view.rows - rows - 3) / 2, view.columns - 2,
-                             rows + 3};
+    const struct rect box = {view.x, view.y + (view.rows - rows - 3) / 2, view.columns, rows + 3};
     for (int y = 0; y < box.rows; y++)
         cells_fill(cells, box, 0, y, box.columns, ROLE_PLAIN, " ");
-    cells_fill(cells, box, 0, 0, box.columns, ROLE_RULE, app->glyphs->rule);
+    cells_fill(cells, box, 1, 0, box.columns - 2, ROLE_RULE, app->glyphs->rule);
     cells_put(cells, box, 2, 0, ROLE_HEADING, " copied ");
-    cells_fill(cells, box, 0, box.rows - 1, box.columns, ROLE_RULE, app->glyphs->rule);
+    cells_fill(cells, box, 1, box.rows - 1, box.columns - 2, ROLE_RULE, app->glyphs->rule);
     const char *at = text_string(&wrapped);
     for (int y = 1; y <= rows; y++) {
         struct text line = {0};

@@ -104,6 +104,7 @@ void list_move(struct list *list, int64_t lines)
     const int count = list_count(list);
     if (list->jump != JUMP_NONE || count == 0)
         return;
+    list->is_centring = false;
     const int64_t wanted = list->selected + lines;
     const int64_t inside = wanted < 0 ? 0 : wanted >= count ? count - 1 : wanted;
     const bool is_outside = (wanted < 0 && !list->at_start) || (wanted >= count && !list->at_end);
@@ -254,6 +255,7 @@ static void take_jump(struct list *list, struct rows *rows)
     list->top = list->jump == JUMP_END ? (int)rows->count - list->height : 0;
     /* Nothing at or behind the target: what is last is nearest. */
     const bool is_beyond = list->jump == JUMP_TO && rows->count == 0;
+    list->is_centring = list->jump == JUMP_TO;
     list->jump = is_beyond ? JUMP_END : JUMP_NONE;
 }
 
@@ -281,6 +283,9 @@ static void put_before(struct list *list, struct rows *rows)
     list->blocks[0] = rows;
     list->block_count++;
     shift(list, (int)rows->count);
+    if (list->is_centring)
+        list->top = list->selected - list->height / 2;
+    list->is_centring = false;
     list->at_start = rows->at_end;
 }
 

@@ -28,6 +28,7 @@ struct list {
     uint32_t asked;         /* number of the question that is on its way; 0: none */
     bool has_answer;        /* a first page has come */
     int64_t move_left;      /* lines the cursor still has to go when rows come */
+    bool is_centring;       /* a leap arrived; its row goes to the middle when rows above it come */
 };
 
 void list_init(struct list *list, struct order order);

@@ -240,7 +240,7 @@ static int tui_run(struct call *call)
 {
     const struct tui_args *args = call->args;
     struct app_options how = {
-        .file = trace_path(call, 0),
+        .file = trace_operand(call, 0),
         .look = call->out,
         .filter = args->where,
         .is_following = args->follow,
