@@ -65,11 +65,19 @@ static void put_character(struct cells *cells, struct rect clip, int x, int y, u
     set(cells, x + 1, y, (struct cell){.width = 0, .role = role});
 }
 
+/* What joins characters into others, or chooses how they look: terminals differ in how wide the
+ * result is. */
+static bool is_joining(uint32_t c)
+{
+    return (c >= 0x200b && c <= 0x200f) || (c >= 0x2060 && c <= 0x2064) ||
+           (c >= 0xfe00 && c <= 0xfe0f) || c == 0xfeff;
+}
+
 /* A mark goes to the character before it; one that stands alone is left out. */
 static void combine(struct cells *cells, struct rect clip, int x, int y, uint32_t c)
 {
     x--;
-    if (x < clip.x || x >= clip.x + clip.columns)
+    if (is_joining(c) || x < clip.x || x >= clip.x + clip.columns)
         return;
     struct cell *cell = cell_at(cells, x, y);
     if (cell->width == 0 && x > clip.x)

