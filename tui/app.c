@@ -51,15 +51,17 @@ bool app_take_question(struct app *app, struct question *out)
     return true;
 }
 
-static void ask_plainly(struct app *app, enum ask ask)
-{
-    struct question question = {.ask = ask};
-    (void)app_ask(app, &question); /* there is one of a kind at a time */
-}
-
 static char *copy_or_null(const char *text)
 {
     return text ? xstrndup(text, strlen(text)) : NULL;
+}
+
+/* About the list as it is. */
+static void ask_plainly(struct app *app, enum ask ask)
+{
+    struct question question = {
+        .ask = ask, .order = app->list.order, .filter = copy_or_null(app->filter)};
+    (void)app_ask(app, &question); /* there is one of a kind at a time */
 }
 
 void app_say(struct app *app, bool is_bad, const char *format, ...)
@@ -120,7 +122,14 @@ static void pump_info(struct app *app)
     if (!app->list.has_answer || app->info || app->working & 1u << ASK_INFO)
         return;
     ask_plainly(app, ASK_INFO);
-    ask_plainly(app, ASK_EDGES);
+}
+
+/* How many rows there are is not waited for, but nice to know. */
+static void pump_count(struct app *app)
+{
+    if (app->list.has_answer && app->list.total < 0 && app->list.jump == JUMP_NONE &&
+        !(app->working & 1u << ASK_COUNT))
+        ask_plainly(app, ASK_COUNT);
 }
 
 static void fit_view(struct app *app)
@@ -139,6 +148,7 @@ static void pump(struct app *app)
     pump_detail(app);
     pump_report(app);
     pump_info(app);
+    pump_count(app);
 }
 
 /* -------------------------------------------------------------------------------------------- begin, end */
@@ -224,6 +234,7 @@ void app_filter(struct app *app, const char *filter)
     free(app->filter);
     app->filter = copy_or_null(filter);
     app->summary.is_asked = false;
+    app->new_count = 0;
     list_restart(&app->list, app->list.order);
 }
 
@@ -263,33 +274,36 @@ static void take_rows(struct app *app, struct answer *answer)
     (void)list_take(&app->list, answer); /* the number is the one that was asked */
     if (is_lost)
         lose_rows(app, answer);
-    const np_row *last = list_at(&app->list, list_count(&app->list) - 1);
-    if (app->list.at_end && last && last->id > app->seen_id)
-        app->seen_id = last->id;
+    const bool is_plain = app->list.order.by == ORDER_ID && !app->list.order.is_descending;
+    if (is_plain ? app->list.at_end : app->list.at_start)
+        app->new_count = 0;
 }
 
-static void take_edges(struct app *app, const struct answer *answer)
+/* New rows: a list that is followed goes with them where one looks at the place they come to. */
+static void take_refresh(struct app *app, const struct answer *answer)
 {
-    if (answer->status)
-        return;
-    const bool has_grown = answer->last_id > app->last_id && app->last_id > 0;
-    app->first_id = answer->first_id;
-    app->last_id = answer->last_id;
-    if (app->seen_id == 0)
-        app->seen_id = app->info_id = answer->last_id;
-    if (!has_grown && !(app->list.block_count == 0 && answer->last_id > 0))
+    const struct order order = app->list.order;
+    const bool is_plain = order.by == ORDER_ID && !order.is_descending;
+    const bool is_there = is_plain ? list_is_at_tail(&app->list) : app->list.selected <= 0;
+    if (answer->status || answer->count == 0)
         return;
     app->idle_ticks = 0;
-    const bool is_at_tail = list_is_at_tail(&app->list);
-    const bool is_at_head = app->list.selected <= 0;
-    list_grew(&app->list);
+    app->new_count += (int64_t)answer->count;
+    app->is_info_old = true;
+    list_grew(&app->list, (int64_t)answer->count);
     if (!app->is_following)
         return;
-    if (app->list.order.by == ORDER_ID && !app->list.order.is_descending && is_at_tail)
-        list_end(&app->list);
-    else if ((app->list.order.by != ORDER_ID || app->list.order.is_descending) && is_at_head)
-        list_reload(&app->list);
     app->summary.is_asked = false;
+    if (is_there && is_plain)
+        list_end(&app->list);
+    else if (is_there)
+        list_reload(&app->list);
+}
+
+static void take_count(struct app *app, const struct answer *answer)
+{
+    if (!answer->status)
+        list_counted(&app->list, (int64_t)answer->count);
 }
 
 static bool is_being_recorded(const np_store_info *info)
@@ -354,24 +368,29 @@ static void take_found(struct app *app, struct answer *answer)
     app->searching = 0;
     if (answer->status)
         app_say(app, !is_canceled(answer), "%s", answer->error.text);
-    else if (answer->rows->count == 0 && answer->ask == ASK_PLACE)
+    else if (answer->id == 0 && answer->ask == ASK_TIME)
         app_say(app, false, "there is no request");
-    else if (answer->rows->count == 0)
-        app_say(app, false, "nothing %s matches '%s'", answer->is_backwards ? "above" : "below",
+    else if (answer->id == 0)
+        app_say(app, false, "nothing %s matches '%s'",
+                answer->place == NP_LIST_BEFORE ? "above" : "below",
                 app->needle ? app->needle : "");
     else
-        list_go(&app->list, order_position(answer->rows->at[0], app->list.order));
+        list_go(&app->list, answer->id);
 }
 
 static void take_answer(struct app *app, struct answer *answer)
 {
     app->working &= ~(1u << answer->ask);
+    app->per_thousand = 0;
     switch (answer->ask) {
     case ASK_ROWS:
         take_rows(app, answer);
         break;
-    case ASK_EDGES:
-        take_edges(app, answer);
+    case ASK_REFRESH:
+        take_refresh(app, answer);
+        break;
+    case ASK_COUNT:
+        take_count(app, answer);
         break;
     case ASK_INFO:
         take_info(app, answer);
@@ -383,7 +402,7 @@ static void take_answer(struct app *app, struct answer *answer)
         take_report(app, answer);
         break;
     case ASK_SEARCH:
-    case ASK_PLACE:
+    case ASK_TIME:
         take_found(app, answer);
         break;
     }
@@ -401,15 +420,15 @@ static void tick(struct app *app)
     if (app->is_frozen || !app->list.has_answer)
         return;
     app->idle_ticks++;
-    if (--app->ticks_to_edges <= 0) {
+    if (--app->ticks_to_refresh <= 0 && !(app->working & 1u << ASK_REFRESH)) {
         const int quiet = app->is_following ? 1 + app->idle_ticks / 10 : 1;
-        ask_plainly(app, ASK_EDGES);
-        app->ticks_to_edges = quiet < IDLE_TICKS_MOST ? quiet : IDLE_TICKS_MOST;
+        ask_plainly(app, ASK_REFRESH);
+        app->ticks_to_refresh = quiet < IDLE_TICKS_MOST ? quiet : IDLE_TICKS_MOST;
     }
     const bool is_large = app->info && app->info->requests > INFO_LARGE;
-    if (--app->ticks_to_info <= 0 && app->info && app->last_id > app->info_id) {
+    if (--app->ticks_to_info <= 0 && app->info && app->is_info_old) {
         ask_plainly(app, ASK_INFO);
-        app->info_id = app->last_id;
+        app->is_info_old = false;
         app->ticks_to_info = is_large ? INFO_TICKS_LARGE : INFO_TICKS;
     }
 }
@@ -443,9 +462,8 @@ static void search_on(struct app *app, bool is_backwards)
         return;
     struct question question = {.ask = ASK_SEARCH,
                                 .order = app->list.order,
-                                .has_position = true,
-                                .position = order_position(row, app->list.order),
-                                .is_backwards = is_backwards,
+                                .place = is_backwards ? NP_LIST_BEFORE : NP_LIST_BEHIND,
+                                .id = row->id,
                                 .filter = copy_or_null(app->filter),
                                 .needle = copy_or_null(app->needle)};
     app->searching = app_ask(app, &question);
@@ -456,7 +474,7 @@ static void toggle_following(struct app *app)
     app->is_following = !app->is_following;
     app->is_frozen = false;
     app->idle_ticks = 0;
-    app->ticks_to_edges = 0;
+    app->ticks_to_refresh = 0;
     if (app->is_following && app->list.order.by == ORDER_ID && !app->list.order.is_descending)
         list_end(&app->list);
     app_say(app, false, "%s",
@@ -467,7 +485,8 @@ static void toggle_following(struct app *app)
 /* What Esc does: end what runs, go back, take the filter off; one at a time. */
 static void step_back(struct app *app)
 {
-    const uint32_t background = 1u << ASK_INFO | 1u << ASK_EDGES | 1u << ASK_DETAIL;
+    const uint32_t background =
+        1u << ASK_INFO | 1u << ASK_REFRESH | 1u << ASK_COUNT | 1u << ASK_DETAIL;
     if (app->working & ~background) {
         app->wishes.cancel = true;
     } else if (app->trail_count > 0) {
@@ -620,6 +639,9 @@ void app_update(struct app *app, const struct msg *msg)
         break;
     case MSG_ANSWER:
         take_answer(app, msg->answer);
+        break;
+    case MSG_PROGRESS:
+        app->per_thousand = msg->per_thousand > 0 ? msg->per_thousand : 1;
         break;
     }
     pump(app);

@@ -112,11 +112,8 @@ static void put_place(const struct app *app, struct text *out)
         text_puts(out, "top");
     else if (is_last)
         text_puts(out, "end");
-    else if (list->order.by == ORDER_ID && app->last_id > app->first_id) {
-        const double share =
-            (double)(row->id - app->first_id) / (double)(app->last_id - app->first_id);
-        text_print(out, "%.0f %%", 100 * (list->order.is_descending ? 1 - share : share));
-    }
+    else if (list_rank(list) >= 0 && list->total > 1)
+        text_print(out, "%.0f %%", 100.0 * (double)list_rank(list) / (double)(list->total - 1));
 }
 
 static void draw_keys(const struct app *app, struct cells *cells, struct rect where)
@@ -207,7 +204,19 @@ static void draw_prompt(const struct app *app, struct cells *cells, struct rect 
 
 static bool runs_long(const struct app *app)
 {
-    return app->searching != 0 || app->working & (1u << ASK_REPORT);
+    return app->searching != 0 || app->per_thousand > 0 || app->working & (1u << ASK_REPORT);
+}
+
+static void draw_progress(const struct app *app, struct cells *cells, struct rect where)
+{
+    struct text words = {0};
+    text_puts(&words, "reading the trace");
+    if (app->per_thousand > 0)
+        text_print(&words, ", %d %%", app->per_thousand / 10);
+    text_puts(&words, "; Esc ends it");
+    cells_put_cut(cells, where, 1, 0, ROLE_LIVE, where.columns - 2, text_string(&words),
+                  app->look.ascii);
+    text_done(&words);
 }
 
 void bar_draw(const struct app *app, struct cells *cells)
@@ -221,8 +230,7 @@ void bar_draw(const struct app *app, struct cells *cells)
         cells_put_cut(cells, where, 1, 0, app->message_is_bad ? ROLE_BAD : ROLE_HEADING,
                       where.columns - 2, text_string(&app->message), app->look.ascii);
     else if (runs_long(app))
-        cells_put_cut(cells, where, 1, 0, ROLE_LIVE, where.columns - 2,
-                      "reading the trace; Esc ends it", app->look.ascii);
+        draw_progress(app, cells, where);
     else
         draw_keys(app, cells, where);
 }

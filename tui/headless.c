@@ -22,7 +22,7 @@ static void answer_all(struct headless *headless)
 void headless_open(struct headless *headless, np_store *store, const struct app_options *options)
 {
     *headless = (struct headless){0};
-    headless->source = source_create(store);
+    headless->source = source_create(store, NULL, NULL);
     app_init(&headless->app, options);
     cells_init(&headless->cells, options->columns, options->rows);
     answer_all(headless);

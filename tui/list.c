@@ -20,7 +20,12 @@ static int page_rows(const struct list *list)
 
 void list_init(struct list *list, struct order order)
 {
-    *list = (struct list){.order = order, .height = 1, .selected = -1, .jump = JUMP_HOME};
+    *list = (struct list){.order = order,
+                          .height = 1,
+                          .selected = -1,
+                          .jump = JUMP_HOME,
+                          .rank = -1,
+                          .total = -1};
 }
 
 static void drop_blocks(struct list *list)
@@ -38,6 +43,7 @@ void list_done(struct list *list)
 void list_restart(struct list *list, struct order order)
 {
     list->order = order;
+    list->rank = list->total = -1;
     list_reload(list);
 }
 
@@ -56,7 +62,7 @@ const np_row *list_at(const struct list *list, int index)
     for (int i = 0; i < list->block_count; i++) {
         const int count = (int)list->blocks[i]->count;
         if (index < count)
-            return list->blocks[i]->at[index];
+            return &list->blocks[i]->at[index];
         index -= count;
     }
     return NULL;
@@ -137,17 +143,17 @@ void list_end(struct list *list)
     settle(list);
 }
 
-static struct position position_at(const struct list *list, int index)
+static int64_t id_at(const struct list *list, int index)
 {
-    return order_position(list_at(list, index), list->order);
+    return list_at(list, index)->id;
 }
 
-void list_go(struct list *list, struct position target)
+void list_go(struct list *list, int64_t id)
 {
     const int count = list_count(list);
     list->move_left = 0;
     for (int i = 0; i < count; i++) {
-        if (order_compare(position_at(list, i), target, list->order) != 0)
+        if (id_at(list, i) != id)
             continue;
         list->jump = JUMP_NONE;
         const bool is_visible = i >= list->top && i < list->top + list->height;
@@ -158,8 +164,16 @@ void list_go(struct list *list, struct position target)
         return;
     }
     list->jump = JUMP_TO;
-    list->target = target;
+    list->target = id;
     list->asked = 0;
+}
+
+void list_go_share(struct list *list, double share)
+{
+    list->jump = JUMP_SHARE;
+    list->share = share;
+    list->asked = 0;
+    list->move_left = 0;
 }
 
 void list_select_line(struct list *list, int line)
@@ -176,11 +190,28 @@ bool list_is_at_tail(const struct list *list)
            (list->jump == JUMP_NONE && list->at_end && list->selected == list_count(list) - 1);
 }
 
-void list_grew(struct list *list)
+void list_grew(struct list *list, int64_t rows)
 {
     list->at_end = false;
-    if (list->order.by != ORDER_ID || list->order.is_descending)
-        list->at_start = false;
+    list->total = list->total < 0 ? -1 : list->total + rows;
+    if (list->order.by == ORDER_ID && !list->order.is_descending)
+        return;
+    list->at_start = false;
+    list->rank = -1;
+}
+
+void list_counted(struct list *list, int64_t total)
+{
+    list->total = total;
+    if (list->at_start)
+        list->rank = 0;
+    else if (list->at_end)
+        list->rank = total - list_count(list);
+}
+
+int64_t list_rank(const struct list *list)
+{
+    return list->rank < 0 || list->selected < 0 ? -1 : list->rank + list->selected;
 }
 
 void list_reload(struct list *list)
@@ -191,44 +222,42 @@ void list_reload(struct list *list)
 
 /* -------------------------------------------------------------------------------------- windows */
 
-static bool wants_jump(const struct list *list, struct question *out)
+static void wants_jump(const struct list *list, struct question *out)
 {
-    out->is_backwards = list->jump == JUMP_END;
-    if (list->jump == JUMP_TO) {
-        out->has_position = true;
-        out->position = list->target;
-        /* behind the row before it: ids are whole numbers */
-        out->position.id += list->order.is_descending ? 1 : -1;
-        if (list->order.by == ORDER_ID)
-            out->position.key = out->position.id;
-    }
-    return true;
+    static const np_list_place places[] = {[JUMP_HOME] = NP_LIST_FIRST,
+                                           [JUMP_END] = NP_LIST_LAST,
+                                           [JUMP_TO] = NP_LIST_FROM,
+                                           [JUMP_SHARE] = NP_LIST_AT};
+    out->place = places[list->jump];
+    out->id = list->target;
+    out->share = list->share;
 }
 
 bool list_wants(const struct list *list, struct question *out)
 {
+    const int count = list_count(list);
+    const bool is_low = list->top + 2 * list->height > count || list->move_left > 0;
+    const bool is_high = list->top < list->height || list->move_left < 0;
     *out = (struct question){
         .ask = ASK_ROWS, .order = list->order, .limit = (uint32_t)page_rows(list)};
     if (list->asked != 0)
         return false;
-    if (list->jump != JUMP_NONE)
-        return wants_jump(list, out);
-    const int count = list_count(list);
-    const bool is_low = list->top + 2 * list->height > count || list->move_left > 0;
-    const bool is_high = list->top < list->height || list->move_left < 0;
+    if (list->jump != JUMP_NONE) {
+        wants_jump(list, out);
+        return true;
+    }
     if (count == 0) {
-        out->is_backwards = false;
+        out->place = NP_LIST_FIRST;
         return !list->at_end;
     }
     if (is_low && !list->at_end) {
-        out->has_position = true;
-        out->position = position_at(list, count - 1);
+        out->place = NP_LIST_BEHIND;
+        out->id = id_at(list, count - 1);
         return true;
     }
     if (is_high && !list->at_start) {
-        out->has_position = true;
-        out->position = position_at(list, 0);
-        out->is_backwards = true;
+        out->place = NP_LIST_BEFORE;
+        out->id = id_at(list, 0);
         return true;
     }
     return false;
@@ -247,22 +276,26 @@ static void shift(struct list *list, int rows)
 
 static void take_jump(struct list *list, struct rows *rows)
 {
+    const bool is_end = list->jump == JUMP_END;
     drop_blocks(list);
     list->blocks[list->block_count++] = rows;
-    list->at_start = list->jump == JUMP_HOME || (list->jump == JUMP_END && rows->at_end);
-    list->at_end = list->jump == JUMP_END || rows->at_end;
-    list->selected = list->jump == JUMP_END ? (int)rows->count - 1 : 0;
-    list->top = list->jump == JUMP_END ? (int)rows->count - list->height : 0;
-    /* Nothing at or behind the target: what is last is nearest. */
-    const bool is_beyond = list->jump == JUMP_TO && rows->count == 0;
-    list->is_centring = list->jump == JUMP_TO;
-    list->jump = is_beyond ? JUMP_END : JUMP_NONE;
+    list->at_start = rows->at_start;
+    list->at_end = rows->at_end;
+    list->selected = is_end ? (int)rows->count - 1 : 0;
+    list->top = is_end ? (int)rows->count - list->height : 0;
+    list->rank = rows->at_start ? 0 : rows->rank;
+    /* Nothing at the place or behind it: what is last is nearest. */
+    const bool is_beyond = rows->count == 0 && !rows->at_start;
+    list->is_centring = list->jump == JUMP_TO || list->jump == JUMP_SHARE;
+    list->jump = is_beyond && !is_end ? JUMP_END : JUMP_NONE;
 }
 
 static void put_behind(struct list *list, struct rows *rows)
 {
     if (list->block_count == LIST_BLOCKS) {
         shift(list, -(int)list->blocks[0]->count);
+        if (list->rank >= 0)
+            list->rank += (int64_t)list->blocks[0]->count;
         rows_free(list->blocks[0]);
         memmove(&list->blocks[0], &list->blocks[1], (LIST_BLOCKS - 1) * sizeof list->blocks[0]);
         list->block_count--;
@@ -286,7 +319,8 @@ static void put_before(struct list *list, struct rows *rows)
     if (list->is_centring)
         list->top = list->selected - list->height / 2;
     list->is_centring = false;
-    list->at_start = rows->at_end;
+    list->at_start = rows->at_start;
+    list->rank = rows->at_start ? 0 : rows->rank;
 }
 
 bool list_take(struct list *list, struct answer *answer)
@@ -299,13 +333,17 @@ bool list_take(struct list *list, struct answer *answer)
     list->has_answer = true;
     answer->rows = NULL;
     if (!rows) { /* it failed: what was there stays, and is not asked for again and again */
+        list->at_start = list->at_start || (!was_jump && answer->place == NP_LIST_BEFORE);
+        list->at_end = list->at_end || list->block_count == 0 ||
+                       (!was_jump && answer->place == NP_LIST_BEHIND);
         list->jump = JUMP_NONE;
-        list->at_start = list->at_end = true;
         return true;
     }
+    if (rows->total >= 0)
+        list->total = rows->total;
     if (was_jump)
         take_jump(list, rows);
-    else if (answer->is_backwards)
+    else if (answer->place == NP_LIST_BEFORE)
         put_before(list, rows);
     else
         put_behind(list, rows);

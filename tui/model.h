@@ -63,14 +63,14 @@ struct app {
     char *filter; /* normal form, NULL: none; owned */
     char *needle; /* what was searched for last; owned */
     np_store_info *info; /* owned; NULL: not yet */
-    int64_t first_id, last_id; /* 0: not known yet, or no request */
-    int64_t seen_id;           /* the last id that the list can have had */
-    int64_t info_id;           /* the last id when `info` was asked for */
+    int64_t new_count; /* rows that came and that one has not been shown */
+    bool is_info_old;  /* more has come since `info` was asked for */
+    int per_thousand;  /* how far what takes long has come; 0: nothing does */
 
     bool is_following, is_frozen;
     bool may_follow; /* until the first key */
     int idle_ticks;  /* ticks since something changed */
-    int ticks_to_edges, ticks_to_info;
+    int ticks_to_refresh, ticks_to_info;
 
     struct detail_state detail;
     struct summary_state summary;

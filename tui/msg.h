@@ -6,51 +6,48 @@
 #define TUI_MSG_H
 
 #include "order.h"
+#include <netphase/list.h>
 #include <netphase/report.h>
 #include <netphase/store.h>
 
 /* ------------------------------------------------------------------------------------- questions */
 
 enum ask {
-    ASK_ROWS,   /* a page of the list */
-    ASK_EDGES,  /* the first and the last id */
-    ASK_INFO,   /* counts */
-    ASK_DETAIL, /* one request with everything */
-    ASK_REPORT, /* a summary */
-    ASK_SEARCH, /* the next row with a text */
-    ASK_PLACE   /* the row at a time, a share of the list, an id */
+    ASK_ROWS,    /* a page of the list */
+    ASK_REFRESH, /* what was recorded meanwhile */
+    ASK_COUNT,   /* how many rows the list has */
+    ASK_INFO,    /* what the trace holds */
+    ASK_DETAIL,  /* one request with everything */
+    ASK_REPORT,  /* a summary */
+    ASK_SEARCH,  /* the next row with a text */
+    ASK_TIME     /* the row that started at a time or behind it */
 };
 
-enum place { PLACE_TIME, PLACE_SHARE, PLACE_ID };
-
 /* A question; its number comes back with the answer, so that answers nobody waits for any more are
- * known. */
+ * known. Order and filter say which list is meant. */
 struct question {
     enum ask ask;
     uint32_t number;
     struct order order;
-    bool has_position;        /* ROWS, SEARCH: begin behind it (above it, backwards); else at the end */
-    struct position position;
-    bool is_backwards; /* towards the first line of the list */
-    uint32_t limit;
-    int64_t id;        /* DETAIL; PLACE */
-    enum place place;
-    int64_t time_ns;   /* PLACE: Unix ns; the first that started then or later */
-    double share;      /* PLACE: 0 … 1 of the list */
-    char *filter;      /* owned; NULL: none */
-    char *needle;      /* SEARCH: owned */
-    char *by;          /* REPORT: owned */
+    char *filter;        /* owned; NULL: none */
+    np_list_place place; /* ROWS; SEARCH: BEHIND or BEFORE */
+    int64_t id;          /* ROWS, SEARCH: the row a page is at; DETAIL */
+    double share;        /* ROWS: 0 … 1 of the list */
+    uint32_t limit;      /* ROWS: rows; REPORT: groups */
+    int64_t time_ns;     /* TIME: Unix ns */
+    char *needle;        /* SEARCH: owned */
+    char *by;            /* REPORT: owned */
 };
 
 /* --------------------------------------------------------------------------------------- answers */
 
 /* Rows in the order of the list. */
 struct rows {
-    const np_row **at; /* at[count], owned; point into pages */
+    const np_row *at; /* at[count]; in `page`, or as long-lived as the test that made them */
     size_t count;
-    bool at_end; /* none follows in the direction that was asked for */
-    np_page **pages; /* pages[page_count], owned */
-    size_t page_count;
+    bool at_start, at_end; /* nothing is before the first, behind the last one */
+    int64_t rank, total;   /* of the first row, and of rows in the list; -1: not counted */
+    np_list_page *page;    /* owned; NULL in tests */
 };
 
 void rows_free(struct rows *rows);
@@ -60,15 +57,16 @@ enum { REPORT_BINS = 24 }; /* of the histograms in a report */
 struct answer {
     enum ask ask;
     uint32_t number;
-    bool is_backwards;
+    np_list_place place;
     np_status status; /* then the rest is empty, and `error` says why */
     np_error error;
-    struct rows *rows;          /* ROWS; SEARCH and PLACE: the one that was found, or none; owned */
+    struct rows *rows;          /* ROWS; owned */
+    int64_t id;                 /* SEARCH, TIME: the row that was found; 0: there is none */
+    uint64_t count;             /* REFRESH: rows more; COUNT: rows of the list */
     np_store_info *info;        /* owned */
     np_request_detail *detail;  /* owned */
     np_page *call;              /* DETAIL: all hops, where there is more than one; owned */
     np_report *report;          /* owned */
-    int64_t first_id, last_id;  /* EDGES; 0: the trace is empty */
 };
 
 /* What is owned is freed; taking something out leaves NULL. */
@@ -82,6 +80,7 @@ enum msg_kind {
     MSG_MOUSE,
     MSG_RESIZE,
     MSG_TICK,   /* 100 ms went by */
+    MSG_PROGRESS, /* how far what takes long has come */
     MSG_ACTION, /* what a key meant; views get this instead of MSG_KEY */
     MSG_ANSWER
 };
@@ -93,6 +92,7 @@ struct msg {
     int key;           /* KEY: enum key or a character */
     int action;        /* ACTION: enum action_id */
     int x, y;          /* MOUSE; RESIZE: columns, rows */
+    int per_thousand;  /* PROGRESS */
     int button;        /* MOUSE */
     struct answer *answer; /* ANSWER: borrowed; what is taken out of it is set to NULL there */
 };

@@ -2,16 +2,29 @@
 #include "order.h"
 #include <string.h>
 
-static const char *const names[ORDER_PHASE] = {
-    [ORDER_ID] = "started",        [ORDER_STATUS] = "status",
-    [ORDER_SETUP] = "setup",       [ORDER_TOTAL] = "total",
-    [ORDER_CALLER_BLOCKED] = "caller_blocked", [ORDER_SENT] = "sent",
-    [ORDER_RECEIVED] = "received",
+static const struct {
+    const char *name, *column;
+} orders[ORDERS] = {
+    [ORDER_ID] = {"started", "id"},
+    [ORDER_STATUS] = {"status", "status"},
+    [ORDER_SETUP] = {"setup", "setup_ns"},
+    [ORDER_TOTAL] = {"total", "total_ns"},
+    [ORDER_CALLER_BLOCKED] = {"caller_blocked", "caller_blocked_ns"},
+    [ORDER_SENT] = {"sent", "sent_bytes"},
+    [ORDER_RECEIVED] = {"received", "received_bytes"},
+#define PHASE_ORDER(NAME, name, letter, meaning) [ORDER_PHASE + NP_PHASE_##NAME] = {name, name "_ns"},
+    NP_PHASES(PHASE_ORDER)
+#undef PHASE_ORDER
 };
 
 const char *order_name(int by)
 {
-    return by >= ORDER_PHASE ? np_phase_name((np_phase)(by - ORDER_PHASE)) : names[by];
+    return orders[by].name;
+}
+
+const char *order_column(int by)
+{
+    return orders[by].column;
 }
 
 int order_find(const char *name)
@@ -21,18 +34,15 @@ int order_find(const char *name)
     if (length == 0)
         return -1;
     for (int by = 0; by < ORDERS; by++) {
-        const char *known = order_name(by);
-        const size_t known_length = strlen(known);
-        if (strcmp(known, name) == 0 ||
-            (strncmp(known, name, known_length) == 0 && strcmp(name + known_length, "_ns") == 0))
+        if (strcmp(orders[by].name, name) == 0 || strcmp(orders[by].column, name) == 0)
             return by;
-        if (found < 0 && strncmp(known, name, length) == 0)
+        if (found < 0 && strncmp(orders[by].name, name, length) == 0)
             found = by;
     }
     return found;
 }
 
-int64_t order_key(const np_row *row, int by)
+int64_t order_value(const np_row *row, int by)
 {
     switch (by) {
     case ORDER_ID:
@@ -52,22 +62,4 @@ int64_t order_key(const np_row *row, int by)
     default:
         return row->phase_ns[by - ORDER_PHASE];
     }
-}
-
-struct position order_position(const np_row *row, struct order order)
-{
-    return (struct position){order_key(row, order.by), row->id};
-}
-
-int order_compare(struct position a, struct position b, struct order order)
-{
-    const bool a_lacks = a.key < 0;
-    const bool b_lacks = b.key < 0;
-    if (a_lacks != b_lacks)
-        return a_lacks ? 1 : -1;
-    if (a.key != b.key)
-        return (a.key < b.key) != order.is_descending ? -1 : 1;
-    if (a.id != b.id)
-        return (a.id < b.id) != order.is_descending ? -1 : 1;
-    return 0;
 }

@@ -2,27 +2,31 @@
 #include "source.h"
 #include "call_view.h"
 #include "memory.h"
-#include "sorted.h"
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-enum { SEARCH_ROWS = 2048 };
+enum { SEARCH_ROWS = 1024 };
 
 struct source {
     np_store *store;
     char *filter_text; /* what `filter` was made of; owned */
     np_filter *filter;
-    struct sorted sorted;
+    np_list *list; /* of `order` and `filter`; NULL: none yet */
+    struct order order;
     atomic_bool stop; /* set by source_interrupt, taken back when an answer ends */
+    source_progress progress; /* NULL: nobody is told */
+    void *user;
 };
 
-struct source *source_create(np_store *store)
+struct source *source_create(np_store *store, source_progress progress, void *user)
 {
     struct source *source = xcalloc(1, sizeof *source);
     source->store = store;
+    source->progress = progress;
+    source->user = user;
     return source;
 }
 
@@ -30,7 +34,7 @@ void source_free(struct source *source)
 {
     if (!source)
         return;
-    sorted_done(&source->sorted);
+    np_list_close(source->list);
     np_filter_free(source->filter);
     free(source->filter_text);
     np_store_close(source->store);
@@ -54,10 +58,7 @@ void rows_free(struct rows *rows)
 {
     if (!rows)
         return;
-    for (size_t i = 0; i < rows->page_count; i++)
-        np_page_free(rows->pages[i]);
-    free(rows->pages);
-    free(rows->at);
+    np_list_page_free(rows->page);
     free(rows);
 }
 
@@ -79,39 +80,29 @@ void question_done(struct question *question)
     *question = (struct question){0};
 }
 
-static void add_page(struct rows *rows, np_page *page)
-{
-    rows->pages = xrealloc(rows->pages, rows->page_count + 1, sizeof *rows->pages);
-    rows->pages[rows->page_count++] = page;
-}
-
-static void add_row(struct rows *rows, const np_row *row)
-{
-    rows->at = xrealloc(rows->at, rows->count + 1, sizeof *rows->at);
-    rows->at[rows->count++] = row;
-}
-
-/* All rows of one page, the other way round where the list goes against the page. */
-static struct rows *rows_of(np_page *page, bool is_reversed)
+static struct rows *rows_of(np_list_page *page)
 {
     struct rows *rows = xcalloc(1, sizeof *rows);
-    rows->at = xcalloc(page->count + 1, sizeof *rows->at);
-    rows->count = page->count;
-    for (size_t i = 0; i < page->count; i++)
-        rows->at[i] = &page->rows[is_reversed ? page->count - 1 - i : i];
-    rows->at_end = page->at_end;
-    add_page(rows, page);
+    *rows = (struct rows){.at = page->rows,
+                          .count = page->count,
+                          .at_start = page->at_start,
+                          .at_end = page->at_end,
+                          .rank = page->rank,
+                          .total = page->total,
+                          .page = page};
     return rows;
 }
 
-/* ------------------------------------------------------------------------------------------ pages */
+/* ------------------------------------------------------------------------------------------- list */
 
 static np_status use_filter(struct source *source, const char *text, np_error *err)
 {
     if (strcmp(source->filter_text ? source->filter_text : "", text ? text : "") == 0)
         return NP_OK;
+    np_list_close(source->list); /* it borrows the filter */
     np_filter_free(source->filter);
     free(source->filter_text);
+    source->list = NULL;
     source->filter = NULL;
     source->filter_text = NULL;
     if (!text)
@@ -122,92 +113,63 @@ static np_status use_filter(struct source *source, const char *text, np_error *e
     return status;
 }
 
-/* A page in the order of ids; is_up: towards smaller ones. */
-static np_status page_by_id(struct source *source, const struct question *question, bool is_up,
-                            np_page **out, np_error *err)
+static bool on_progress(double done, void *user)
 {
-    np_page_query query = NP_PAGE_QUERY_INIT;
-    query.after_id = question->has_position ? question->position.id : 0;
-    query.backwards = is_up;
+    struct source *source = user;
+    if (source->progress)
+        source->progress((int)(done * 1000), source->user);
+    return !is_stopped(source);
+}
+
+/* The list that a question is about; the filter is in use. */
+static np_status use_list(struct source *source, const struct question *question, np_error *err)
+{
+    const bool is_same = source->list && source->order.by == question->order.by &&
+                         source->order.is_descending == question->order.is_descending;
+    if (is_same)
+        return NP_OK;
+    np_list_options options = NP_LIST_OPTIONS_INIT;
+    options.sort = order_column(question->order.by);
+    options.descending = question->order.is_descending;
+    options.filter = source->filter;
+    options.progress = on_progress;
+    options.user = source;
+    np_list_close(source->list);
+    source->list = NULL;
+    source->order = question->order;
+    return np_list_open(source->store, &options, &source->list, err);
+}
+
+static np_status read_page(struct source *source, const struct question *question,
+                           struct answer *out)
+{
+    np_list_query query = NP_LIST_QUERY_INIT;
+    np_list_page *page;
+    np_status status = use_list(source, question, &out->error);
+    if (status)
+        return status;
+    query.place = question->place;
+    query.id = question->id;
+    query.fraction = question->share;
     query.limit = question->limit;
-    query.filter = source->filter;
-    *out = NULL;
-    if (is_up && question->has_position && query.after_id <= 0)
-        query.after_id = INT64_MIN; /* nothing is before the first id; 0 would mean the end */
-    return np_store_page(source->store, &query, out, err);
-}
-
-static np_status rows_by_id(struct source *source, const struct question *question,
-                            struct answer *out)
-{
-    const bool is_up = question->is_backwards != question->order.is_descending;
-    np_page *page;
-    const np_status status = page_by_id(source, question, is_up, &page, &out->error);
+    status = np_list_read(source->list, &query, &page, &out->error);
     if (!status)
-        out->rows = rows_of(page, question->is_backwards);
+        out->rows = rows_of(page);
     return status;
 }
 
-static np_status one_row(struct source *source, int64_t id, np_page **out, np_error *err)
+static np_status answer_refresh(struct source *source, const struct question *question,
+                                struct answer *out)
 {
-    np_page_query query = NP_PAGE_QUERY_INIT;
-    query.after_id = id - 1;
-    query.limit = 1;
-    return np_store_page(source->store, &query, out, err);
+    const np_status status = use_list(source, question, &out->error);
+    return status ? status : np_list_refresh(source->list, &out->count, &out->error);
 }
 
-static np_status rows_by_key(struct source *source, const struct question *question,
-                             struct answer *out)
+static np_status answer_count(struct source *source, const struct question *question,
+                              struct answer *out)
 {
-    np_status status =
-        sorted_update(&source->sorted, source->store, question->order, question->filter,
-                      source->filter, &source->stop, &out->error);
-    if (status)
-        return status;
-    int64_t *ids = xcalloc(question->limit + 1, sizeof *ids);
-    struct rows *rows = xcalloc(1, sizeof *rows);
-    const size_t count = sorted_page(&source->sorted, question, ids, &rows->at_end);
-    for (size_t i = 0; i < count && !status; i++) {
-        np_page *page;
-        status = one_row(source, ids[i], &page, &out->error);
-        if (status)
-            break;
-        add_page(rows, page);
-        if (page->count == 1 && page->rows[0].id == ids[i])
-            add_row(rows, &page->rows[0]);
-    }
-    free(ids);
-    if (status)
-        rows_free(rows);
-    else
-        out->rows = rows;
-    return status;
-}
-
-static np_status answer_rows(struct source *source, const struct question *question,
-                             struct answer *out)
-{
-    return question->order.by == ORDER_ID ? rows_by_id(source, question, out)
-                                          : rows_by_key(source, question, out);
-}
-
-static np_status answer_edges(struct source *source, struct answer *out)
-{
-    np_page_query query = NP_PAGE_QUERY_INIT;
-    np_page *page;
-    query.limit = 1;
-    np_status status = np_store_page(source->store, &query, &page, &out->error);
-    if (status)
-        return status;
-    out->first_id = page->count > 0 ? page->rows[0].id : 0;
-    np_page_free(page);
-    query.backwards = true;
-    status = np_store_page(source->store, &query, &page, &out->error);
-    if (status)
-        return status;
-    out->last_id = page->count > 0 ? page->rows[0].id : 0;
-    np_page_free(page);
-    return NP_OK;
+    const np_status status = use_list(source, question, &out->error);
+    return status ? status : np_list_count(source->list, &out->count, &out->error);
 }
 
 /* ------------------------------------------------------------------------------------- one request */
@@ -252,119 +214,105 @@ static bool has_text(const np_row *row, const char *needle)
     return false;
 }
 
-/* Leaves the one that was found alone in `rows`. */
-static void keep_one(struct rows *rows, const np_row *row)
-{
-    rows->count = 0;
-    if (row)
-        add_row(rows, row);
-}
-
-static const np_row *first_match(const struct rows *rows, bool is_backwards, const char *needle)
+static const np_row *first_match(const struct rows *rows, bool is_upwards, const char *needle)
 {
     for (size_t i = 0; i < rows->count; i++) {
-        const np_row *row = rows->at[is_backwards ? rows->count - 1 - i : i];
+        const np_row *row = &rows->at[is_upwards ? rows->count - 1 - i : i];
         if (has_text(row, needle))
             return row;
     }
     return NULL;
 }
 
-/* Page after page; the position in the question moves along. */
+/* Page after page; the place in the question moves along. */
 static np_status answer_search(struct source *source, struct question *question,
                                struct answer *out)
 {
-    question->limit = question->order.by == ORDER_ID ? SEARCH_ROWS : 64;
-    for (;;) {
+    const bool is_upwards = question->place == NP_LIST_BEFORE;
+    question->limit = SEARCH_ROWS;
+    for (bool is_over = false; !is_over;) {
         if (is_stopped(source)) {
             out->error = (np_error){.status = NP_E_CANCELED, .text = "stopped"};
             return NP_E_CANCELED;
         }
-        const np_status status = answer_rows(source, question, out);
+        const np_status status = read_page(source, question, out);
         if (status)
             return status;
         struct rows *rows = out->rows;
-        const np_row *row = first_match(rows, question->is_backwards, question->needle);
-        if (row || rows->at_end || rows->count == 0) {
-            keep_one(rows, row);
-            return NP_OK;
-        }
-        const np_row *last = rows->at[question->is_backwards ? 0 : rows->count - 1];
-        question->position = order_position(last, question->order);
-        question->has_position = true;
+        const np_row *row = first_match(rows, is_upwards, question->needle);
+        if (row)
+            out->id = row->id;
+        else if (rows->count > 0)
+            question->id = rows->at[is_upwards ? 0 : rows->count - 1].id;
+        is_over = row || rows->count == 0 || (is_upwards ? rows->at_start : rows->at_end);
         rows_free(rows);
         out->rows = NULL;
-    }
-}
-
-/* Starts follow ids nearly, so halving finds the place in some 30 look-ups. */
-static np_status id_at_time(struct source *source, int64_t time_ns, int64_t first_id,
-                            int64_t last_id, int64_t *id, np_error *err)
-{
-    int64_t high = last_id;
-    *id = first_id;
-    while (*id < high) {
-        const int64_t middle = *id + (high - *id) / 2;
-        np_page *page;
-        const np_status status = one_row(source, middle, &page, err);
-        if (status)
-            return status;
-        if (page->count > 0 && page->rows[0].start_ns < time_ns)
-            *id = page->rows[0].id + 1;
-        else
-            high = middle;
-        np_page_free(page);
     }
     return NP_OK;
 }
 
-static np_status id_at_share(struct source *source, const struct question *question,
-                             int64_t first_id, int64_t last_id, int64_t *id, np_error *err)
+/* The row with this id or the next one, from the end (0, backwards) the last one; its id and start. */
+static np_status row_at(np_store *store, int64_t id, bool is_last, int64_t *found_id,
+                        int64_t *start_ns, np_error *err)
 {
-    const double share = question->order.is_descending && question->order.by == ORDER_ID
-                             ? 1 - question->share
-                             : question->share;
-    *id = first_id + (int64_t)((double)(last_id - first_id) * share);
-    if (question->order.by == ORDER_ID)
-        return NP_OK;
-    const np_status status =
-        sorted_update(&source->sorted, source->store, question->order, question->filter,
-                      source->filter, &source->stop, err);
-    if (!status && source->sorted.count > 0)
-        *id = source->sorted.at[(size_t)((double)(source->sorted.count - 1) * share)].id;
-    return status;
+    np_page_query query = NP_PAGE_QUERY_INIT;
+    np_page *page;
+    query.after_id = is_last ? 0 : id - 1;
+    query.backwards = is_last;
+    query.limit = 1;
+    const np_status status = np_store_page(store, &query, &page, err);
+    if (status)
+        return status;
+    *found_id = page->count > 0 ? page->rows[0].id : 0;
+    *start_ns = page->count > 0 ? page->rows[0].start_ns : INT64_MAX;
+    np_page_free(page);
+    return NP_OK;
 }
 
-static np_status answer_place(struct source *source, const struct question *question,
-                              struct answer *out)
+/* Starts follow ids nearly, so halving finds the place in some 30 look-ups. */
+static np_status answer_time(struct source *source, const struct question *question,
+                             struct answer *out)
 {
-    int64_t id = question->id;
-    np_page *page = NULL;
-    np_status status = answer_edges(source, out);
-    if (!status && question->place == PLACE_TIME)
-        status = id_at_time(source, question->time_ns, out->first_id, out->last_id, &id,
-                            &out->error);
-    else if (!status && question->place == PLACE_SHARE)
-        status = id_at_share(source, question, out->first_id, out->last_id, &id, &out->error);
-    if (!status)
-        status = one_row(source, id < out->last_id ? id : out->last_id, &page, &out->error);
-    if (!status)
-        out->rows = rows_of(page, false);
+    int64_t low = 1;
+    int64_t high, found_id, start_ns;
+    np_status status = row_at(source->store, 0, true, &high, &start_ns, &out->error);
+    out->id = high;
+    while (!status && low < high) {
+        const int64_t middle = low + (high - low) / 2;
+        status = row_at(source->store, middle, false, &found_id, &start_ns, &out->error);
+        if (found_id > 0 && start_ns < question->time_ns)
+            low = found_id + 1;
+        else
+            high = middle;
+    }
+    if (!status && high > 0)
+        status = row_at(source->store, low < out->id ? low : out->id, false, &out->id, &start_ns,
+                        &out->error);
     return status;
 }
 
 /* ---------------------------------------------------------------------------------------- answers */
 
+/* What is not about a list must not close the one that is in use. */
+static bool needs_filter(enum ask ask)
+{
+    return ask != ASK_INFO && ask != ASK_DETAIL && ask != ASK_TIME;
+}
+
 static np_status answer(struct source *source, struct question *question, struct answer *out)
 {
-    const np_status status = use_filter(source, question->filter, &out->error);
+    const np_status status = needs_filter(question->ask)
+                                 ? use_filter(source, question->filter, &out->error)
+                                 : NP_OK;
     if (status)
         return status;
     switch (question->ask) {
     case ASK_ROWS:
-        return answer_rows(source, question, out);
-    case ASK_EDGES:
-        return answer_edges(source, out);
+        return read_page(source, question, out);
+    case ASK_REFRESH:
+        return answer_refresh(source, question, out);
+    case ASK_COUNT:
+        return answer_count(source, question, out);
     case ASK_INFO:
         return np_store_info_get(source->store, false, &out->info, &out->error);
     case ASK_DETAIL:
@@ -373,8 +321,8 @@ static np_status answer(struct source *source, struct question *question, struct
         return answer_report(source, question, out);
     case ASK_SEARCH:
         return answer_search(source, question, out);
-    case ASK_PLACE:
-        return answer_place(source, question, out);
+    case ASK_TIME:
+        return answer_time(source, question, out);
     }
     return NP_OK;
 }
@@ -383,14 +331,14 @@ void source_answer(struct source *source, struct question *question, struct answ
 {
     *out = (struct answer){.ask = question->ask,
                            .number = question->number,
-                           .is_backwards = question->is_backwards};
+                           .place = question->place};
     const np_status status = answer(source, question, out);
     atomic_store_explicit(&source->stop, false, memory_order_relaxed); /* a flag alone */
     if (!status)
         return;
     const struct answer failed = {.ask = question->ask,
                                   .number = question->number,
-                                  .is_backwards = question->is_backwards,
+                                  .place = question->place,
                                   .status = status,
                                   .error = out->error};
     answer_done(out);

@@ -10,8 +10,11 @@
 
 struct source;
 
-/* store: moved. */
-struct source *source_create(np_store *store);
+/* Told now and then while an answer takes its time, by the thread that looks for it. */
+typedef void (*source_progress)(int per_thousand, void *user);
+
+/* store: moved. progress: NULL: nobody is told. */
+struct source *source_create(np_store *store, source_progress progress, void *user);
 void source_free(struct source *source);
 /* Fills *out. A question that was interrupted has the status NP_E_CANCELED; asked again it goes on
  * where it was (the position in it is moved for that). */

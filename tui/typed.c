@@ -2,7 +2,6 @@
 #include "app.h"
 #include "memory.h"
 #include "output.h"
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,12 +90,10 @@ static bool typed_filter(struct app *app, const char *line)
 
 /* -------------------------------------------------------------------------------------------- go */
 
-static void go(struct app *app, struct question *question)
+static void go_to_time(struct app *app, int64_t time_ns)
 {
-    question->ask = ASK_PLACE;
-    question->order = app->list.order;
-    question->filter = app->filter ? xstrndup(app->filter, strlen(app->filter)) : NULL;
-    app->searching = app_ask(app, question);
+    struct question question = {.ask = ASK_TIME, .time_ns = time_ns};
+    app->searching = app_ask(app, &question);
 }
 
 static bool is_number(const char *text, char end)
@@ -123,24 +120,22 @@ static bool time_of_day(const char *text, int64_t near_ns, int64_t *out_ns)
 static bool typed_go(struct app *app, const char *line)
 {
     const np_row *row = list_selected(&app->list);
-    struct question question = {0};
+    int64_t time_ns;
     char message[200];
     line += strspn(line, " ");
     if (is_number(line, '%')) {
-        question.place = PLACE_SHARE;
-        question.share = strtod(line, NULL) / 100;
-        question.share = question.share > 1 ? 1 : question.share;
+        const double share = strtod(line, NULL) / 100;
+        list_go_share(&app->list, share > 1 ? 1 : share);
     } else if (is_number(line + (*line == '#'), '\0')) {
-        question.place = PLACE_ID;
-        errno = 0;
-        question.id = strtoll(line + (*line == '#'), NULL, 10);
-    } else if (!time_of_day(line, row ? row->start_ns : 0, &question.time_ns) &&
-               !time_option(line, &question.time_ns, message, sizeof message)) {
+        list_go(&app->list, strtoll(line + (*line == '#'), NULL, 10));
+    } else if (time_of_day(line, row ? row->start_ns : 0, &time_ns) ||
+               time_option(line, &time_ns, message, sizeof message)) {
+        go_to_time(app, time_ns);
+    } else {
         app_say(app, true,
                 "expected 12:04:29, a date and time, an age such as 10m, 50%%, or a number");
         return false;
     }
-    go(app, &question);
     return true;
 }
 

@@ -138,6 +138,9 @@ static void take_input(struct session *session)
 static void take_answers(struct session *session)
 {
     struct answer answer;
+    struct msg progress = {.kind = MSG_PROGRESS};
+    if (worker_progress(session->worker, &progress.per_thousand))
+        send(session, &progress);
     while (worker_take(session->worker, &answer)) {
         const struct msg msg = {.kind = MSG_ANSWER, .answer = &answer};
         send(session, &msg);

@@ -177,7 +177,7 @@ static void draw_sorted(const struct app *app, struct cells *cells, struct rect 
                         const np_row *row)
 {
     const int by = app->list.order.by;
-    const int64_t key = order_key(row, by);
+    const int64_t key = order_value(row, by);
     struct text size = {0};
     const int role = by >= ORDER_PHASE ? ROLE_PHASE + by - ORDER_PHASE : ROLE_PLAIN;
     if (by != ORDER_SENT && by != ORDER_RECEIVED) {
@@ -387,7 +387,6 @@ static void put_count(const struct app *app, struct text *out)
     const np_store_info *info = app->info;
     if (!info)
         return;
-    const int64_t more = app->last_id > app->seen_id ? app->last_id - app->seen_id : 0;
     text_thousands(out, info->requests);
     text_puts(out, info->requests == 1 ? " request" : " requests");
     if (info->failed > 0) {
@@ -404,12 +403,12 @@ static void put_count(const struct app *app, struct text *out)
         text_puts(out, " events lost");
         look_end(&app->look, out, ROLE_BAD);
     }
-    if (more > 0 && !list_is_at_tail(&app->list)) {
+    if (app->new_count > 0) {
         text_puts(out, "  ");
         look_begin(&app->look, out, ROLE_LIVE);
         text_puts(out, app->glyphs->down);
         text_char(out, ' ');
-        text_thousands(out, (unsigned long long)more);
+        text_thousands(out, (unsigned long long)app->new_count);
         text_puts(out, " new");
         look_end(&app->look, out, ROLE_LIVE);
     }

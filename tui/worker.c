@@ -33,13 +33,16 @@ struct worker {
     enum fate fate;   /* of the running one */
     struct answer answers[ANSWERS]; /* answers[answer_count], the oldest first */
     int answer_count;
+    int per_thousand; /* how far the running one has come */
+    bool has_progress; /* … and nobody has taken it yet */
 };
 
 /* What a person waits for first. */
 static int rank_of(enum ask ask)
 {
-    static const int ranks[] = {[ASK_ROWS] = 0,   [ASK_EDGES] = 1,  [ASK_DETAIL] = 1, [ASK_PLACE] = 1,
-                                [ASK_SEARCH] = 2, [ASK_REPORT] = 3, [ASK_INFO] = 4};
+    static const int ranks[] = {
+        [ASK_ROWS] = 0,   [ASK_DETAIL] = 1, [ASK_REFRESH] = 1, [ASK_TIME] = 1,
+        [ASK_SEARCH] = 2, [ASK_REPORT] = 3, [ASK_COUNT] = 4,   [ASK_INFO] = 5};
     return ranks[ask];
 }
 
@@ -56,6 +59,16 @@ static void wake(struct worker *worker)
     if (write(worker->pipe[1], &byte, 1) < 0) {
         /* full: then it is readable already */
     }
+}
+
+static void on_progress(int per_thousand, void *user)
+{
+    struct worker *worker = user;
+    pthread_mutex_lock(&worker->lock);
+    worker->per_thousand = per_thousand;
+    worker->has_progress = true;
+    wake(worker);
+    pthread_mutex_unlock(&worker->lock);
 }
 
 static struct question take_question(struct worker *worker)
@@ -132,7 +145,7 @@ static bool open_pipe(int ends[2])
 struct worker *worker_start(np_store *store)
 {
     struct worker *worker = xcalloc(1, sizeof *worker);
-    worker->source = source_create(store);
+    worker->source = source_create(store, on_progress, worker);
     pthread_mutex_init(&worker->lock, NULL);
     pthread_cond_init(&worker->has_question, NULL);
     pthread_cond_init(&worker->has_room, NULL);
@@ -236,6 +249,16 @@ void worker_cancel(struct worker *worker)
         source_interrupt(worker->source);
     }
     pthread_mutex_unlock(&worker->lock);
+}
+
+bool worker_progress(struct worker *worker, int *per_thousand)
+{
+    pthread_mutex_lock(&worker->lock);
+    const bool has = worker->has_progress;
+    *per_thousand = worker->per_thousand;
+    worker->has_progress = false;
+    pthread_mutex_unlock(&worker->lock);
+    return has;
 }
 
 bool worker_take(struct worker *worker, struct answer *out)

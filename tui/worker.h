@@ -20,6 +20,8 @@ int worker_descriptor(const struct worker *worker);
 void worker_ask(struct worker *worker, struct question *question);
 /* Drops what takes long: its answer will have the status NP_E_CANCELED. */
 void worker_cancel(struct worker *worker);
+/* How far what runs has come, where that is news. */
+bool worker_progress(struct worker *worker, int *per_thousand);
 /* The next answer, the caller's from then on; false: none is there. */
 bool worker_take(struct worker *worker, struct answer *out);
 

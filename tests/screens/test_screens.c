@@ -58,6 +58,8 @@ static const struct state states[] = {
     {.name = "requests-many-end-and-home-80", .trace = MANY, .columns = 80, .rows = 30, .keys = "End Home j"},
     {.name = "requests-half-way", .trace = MANY, .columns = 100, .rows = 30, .keys = ": '50%' Enter"},
     {.name = "requests-by-number", .trace = MANY, .columns = 100, .rows = 30, .keys = ": '#1234' Enter"},
+    {.name = "requests-no-such-number", .trace = MANY, .columns = 100, .rows = 30, .keys = ": '99999' Enter"},
+    {.name = "requests-half-way-sorted", .trace = MANY, .columns = 100, .rows = 30, .keys = "> > > : '50%' Enter"},
     {.name = "requests-by-time-of-day", .trace = CORP, .columns = 100, .rows = 20, .keys = ": '12:04:28' Enter"},
     {.name = "requests-sorted-by-setup", .trace = CORP, .columns = 100, .rows = 30, .keys = "s 'setup' Enter"},
     {.name = "requests-sorted-by-total", .trace = CORP, .columns = 100, .rows = 30, .keys = "> > >"},

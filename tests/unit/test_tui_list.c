@@ -23,44 +23,66 @@ static void make_rows(int count)
     }
 }
 
+/* As a store orders them: what is equal by id. */
 static int compare(const void *a, const void *b, void *order)
 {
-    const np_row *const *x = a;
-    const np_row *const *y = b;
+    const np_row *x = a;
+    const np_row *y = b;
     const struct order *by = order;
-    return order_compare(order_position(*x, *by), order_position(*y, *by), *by);
+    const int64_t p = order_value(x, by->by);
+    const int64_t q = order_value(y, by->by);
+    const int direction = by->is_descending ? -1 : 1;
+    if (p != q)
+        return p < q ? -direction : direction;
+    return by->by == ORDER_ID ? 0 : x->id < y->id ? -1 : x->id > y->id;
 }
 
-/* The page that a question asks for, as the source gives it. */
+/* The page that a question asks for, as the source gives it. Pages stay until the test ends. */
 static struct rows *page_for(const struct question *question)
 {
-    static const np_row *sorted[ROWS_MOST];
     struct order order = question->order;
-    for (int i = 0; i < row_count; i++)
-        sorted[i] = &rows[i];
-    qsort_r(sorted, (size_t)row_count, sizeof sorted[0], compare, &order);
-    struct rows *page = calloc(1, sizeof *page);
+    np_row *sorted = calloc((size_t)row_count + 1, sizeof *sorted);
+    memcpy(sorted, rows, (size_t)row_count * sizeof *sorted);
+    qsort_r(sorted, (size_t)row_count, sizeof *sorted, compare, &order);
+    int place = 0;
+    while (place < row_count && sorted[place].id != question->id)
+        place++;
     int from = 0;
     int to = row_count;
-    if (question->has_position) {
-        const int is_itself = !question->is_backwards;
-        int above = 0;
-        while (above < row_count && order_compare(order_position(sorted[above], order),
-                                                  question->position, order) < is_itself)
-            above++;
-        if (question->is_backwards)
-            to = above;
-        else
-            from = above;
+    const int limit = (int)question->limit;
+    switch (question->place) {
+    case NP_LIST_FIRST:
+        to = limit;
+        break;
+    case NP_LIST_LAST:
+        from = row_count - limit;
+        break;
+    case NP_LIST_BEHIND:
+        from = place + 1;
+        to = from + limit;
+        break;
+    case NP_LIST_BEFORE:
+        to = place;
+        from = to - limit;
+        break;
+    case NP_LIST_FROM:
+        from = place;
+        to = from + limit;
+        break;
+    case NP_LIST_AT:
+        from = (int)(question->share * (row_count - 1));
+        to = from + limit;
+        break;
     }
-    if (question->is_backwards && to - from > (int)question->limit)
-        from = to - (int)question->limit;
-    else if (to - from > (int)question->limit)
-        to = from + (int)question->limit;
-    page->at_end = question->is_backwards ? from == 0 : to == row_count;
-    page->count = (size_t)(to - from);
-    page->at = calloc(page->count + 1, sizeof *page->at);
-    memcpy(page->at, sorted + from, page->count * sizeof *page->at);
+    from = from < 0 ? 0 : from > row_count ? row_count : from;
+    to = to > row_count ? row_count : to < from ? from : to;
+    struct rows *page = calloc(1, sizeof *page);
+    *page = (struct rows){.at = sorted + from,
+                          .count = (size_t)(to - from),
+                          .at_start = from == 0,
+                          .at_end = to == row_count,
+                          .rank = from,
+                          .total = row_count};
     return page;
 }
 
@@ -73,7 +95,7 @@ static void answer_all(void)
         questions++;
         struct answer answer = {.ask = ASK_ROWS,
                                 .number = number,
-                                .is_backwards = question.is_backwards,
+                                .place = question.place,
                                 .rows = page_for(&question)};
         cr_assert(list_take(&list, &answer));
     }
@@ -207,7 +229,7 @@ Test(list, the_old_rows_stay_until_new_ones_come)
     struct question question;
     list_end(&list);
     cr_assert(list_wants(&list, &question));
-    cr_expect(question.is_backwards);
+    cr_expect_eq(question.place, NP_LIST_LAST);
     cr_expect_eq(first_on_screen(), 1);
     list_done(&list);
 }
@@ -217,7 +239,7 @@ Test(list, selection_stays_when_rows_arrive)
     open_list(1000, by_id);
     move(4);
     make_rows(1500);
-    list_grew(&list);
+    list_grew(&list, 500);
     answer_all();
     cr_expect_eq(selected(), 5);
     cr_expect_eq(first_on_screen(), 1);
@@ -233,7 +255,7 @@ Test(list, no_row_is_skipped_when_a_trace_has_grown_while_one_looked_at_its_end)
     list_end(&list);
     answer_all();
     make_rows(4000);
-    list_grew(&list);
+    list_grew(&list, 3000);
     list_end(&list);
     answer_all();
     cr_expect_eq(selected(), 4000);
@@ -256,17 +278,63 @@ Test(list, the_tail_is_the_very_last_row)
     list_done(&list);
 }
 
-Test(list, a_place_is_gone_to_by_its_position)
+Test(list, a_row_is_gone_to_by_its_id)
 {
     open_list(5000, by_id);
-    list_go(&list, (struct position){3000, 3000});
+    list_go(&list, 3000);
     answer_all();
     cr_expect_eq(selected(), 3000);
-    list_go(&list, (struct position){3003, 3003});
+    cr_expect_eq(first_on_screen(), 3000 - HEIGHT / 2, "with rows above it");
+    list_go(&list, 3003);
     cr_expect_eq(selected(), 3003, "it is in the window already");
-    list_go(&list, (struct position){9999, 9999});
+    list_done(&list);
+}
+
+Test(list, a_share_of_the_list_is_gone_to)
+{
+    open_list(5000, by_id);
+    list_go_share(&list, 0.5);
     answer_all();
-    cr_expect_eq(selected(), 5000, "behind the last row there is none");
+    cr_expect_eq(selected(), 2500);
+    cr_expect_eq(list_rank(&list), 2499);
+    list_go_share(&list, 1);
+    answer_all();
+    cr_expect_eq(selected(), 5000);
+    list_done(&list);
+}
+
+Test(list, the_rank_of_the_cursor_is_right_wherever_one_goes)
+{
+    open_list(5000, by_id);
+    srand(11);
+    for (int i = 0; i < 500; i++) {
+        if (i % 50 == 0)
+            list_go_share(&list, rand() % 1000 / 1000.0);
+        else if (i % 77 == 0)
+            list_end(&list);
+        else
+            list_move(&list, rand() % 301 - 150);
+        answer_all();
+        cr_assert_eq(list_rank(&list) + 1, selected());
+        cr_assert_eq(list.total, 5000);
+    }
+    list_done(&list);
+}
+
+Test(list, a_place_that_is_not_there_changes_nothing)
+{
+    open_list(1000, by_id);
+    move(5);
+    struct question question;
+    list_go(&list, 123456);
+    cr_assert(list_wants(&list, &question));
+    list_sent(&list, 99);
+    struct answer failed = {.ask = ASK_ROWS, .number = 99, .place = NP_LIST_FROM,
+                            .status = NP_E_ARGUMENT_RANGE};
+    cr_expect(list_take(&list, &failed));
+    cr_expect_eq(selected(), 6);
+    move(900);
+    cr_expect_eq(selected(), 906);
     list_done(&list);
 }
 
@@ -353,25 +421,13 @@ Test(list, newest_first_is_an_order_too)
     list_end(&list);
     answer_all();
     cr_expect_eq(selected(), 1);
-    list_go(&list, (struct position){250, 250});
+    list_go(&list, 250);
     answer_all();
     cr_expect_eq(selected(), 250);
     list_done(&list);
 }
 
 /* ------------------------------------------------------------------------------------------- order */
-
-Test(order, what_did_not_happen_comes_last_both_ways)
-{
-    const struct position none = {-1, 1};
-    const struct position some = {5, 2};
-    for (int is_descending = 0; is_descending < 2; is_descending++) {
-        const struct order order = {ORDER_PHASE + NP_PHASE_DNS, is_descending};
-        cr_expect_lt(order_compare(some, none, order), 0);
-        cr_expect_gt(order_compare(none, some, order), 0);
-        cr_expect_eq(order_compare(some, some, order), 0);
-    }
-}
 
 Test(order, names_are_found_by_their_beginning_and_as_columns)
 {
