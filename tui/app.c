@@ -290,6 +290,7 @@ static void take_refresh(struct app *app, const struct answer *answer)
     app->idle_ticks = 0;
     app->new_count += (int64_t)answer->count;
     app->is_info_old = true;
+    app->more_than_info += app->filter ? 0 : answer->count;
     list_grew(&app->list, (int64_t)answer->count);
     if (!app->is_following)
         return;
@@ -320,6 +321,7 @@ static void take_info(struct app *app, struct answer *answer)
         return;
     np_store_info_free(app->info);
     app->info = answer->info;
+    app->more_than_info = 0;
     answer->info = NULL;
     summary_read_labels(app);
     if (app->may_follow && is_being_recorded(app->info)) {

@@ -64,7 +64,8 @@ struct app {
     char *needle; /* what was searched for last; owned */
     np_store_info *info; /* owned; NULL: not yet */
     int64_t new_count; /* rows that came and that one has not been shown */
-    bool is_info_old;  /* more has come since `info` was asked for */
+    bool is_info_old;  /* more has come since `info` was asked for … */
+    uint64_t more_than_info; /* … so many rows, where no filter is on */
     int per_thousand;  /* how far what takes long has come; 0: nothing does */
 
     bool is_following, is_frozen;

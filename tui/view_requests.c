@@ -387,8 +387,8 @@ static void put_count(const struct app *app, struct text *out)
     const np_store_info *info = app->info;
     if (!info)
         return;
-    text_thousands(out, info->requests);
-    text_puts(out, info->requests == 1 ? " request" : " requests");
+    text_thousands(out, info->requests + app->more_than_info);
+    text_puts(out, info->requests + app->more_than_info == 1 ? " request" : " requests");
     if (info->failed > 0) {
         text_puts(out, app->glyphs->separator);
         look_begin(&app->look, out, ROLE_BAD);
