@@ -117,9 +117,14 @@ static void pump_report(struct app *app)
     (void)app_ask(app, &question); /* there is one at a time */
 }
 
+static bool may_ask(const struct app *app, enum ask ask)
+{
+    return !((app->working | app->given_up) & 1u << ask);
+}
+
 static void pump_info(struct app *app)
 {
-    if (!app->list.has_answer || app->info || app->working & 1u << ASK_INFO)
+    if (!app->list.has_answer || app->info || !may_ask(app, ASK_INFO))
         return;
     ask_plainly(app, ASK_INFO);
 }
@@ -128,7 +133,7 @@ static void pump_info(struct app *app)
 static void pump_count(struct app *app)
 {
     if (app->list.has_answer && app->list.total < 0 && app->list.jump == JUMP_NONE &&
-        !(app->working & 1u << ASK_COUNT))
+        may_ask(app, ASK_COUNT))
         ask_plainly(app, ASK_COUNT);
 }
 
@@ -271,6 +276,8 @@ static void take_rows(struct app *app, struct answer *answer)
         lose_rows(app, answer);
         return;
     }
+    if (app->list.jump != JUMP_NONE)
+        app->given_up &= ~(1u << ASK_COUNT); /* another list, perhaps */
     (void)list_take(&app->list, answer); /* the number is the one that was asked */
     if (is_lost)
         lose_rows(app, answer);
@@ -383,6 +390,7 @@ static void take_found(struct app *app, struct answer *answer)
 static void take_answer(struct app *app, struct answer *answer)
 {
     app->working &= ~(1u << answer->ask);
+    app->given_up |= answer->status ? 1u << answer->ask : 0;
     app->per_thousand = 0;
     switch (answer->ask) {
     case ASK_ROWS:

@@ -86,6 +86,7 @@ struct app {
     struct text mistake; /* the second line of a message: carets below it */
 
     uint32_t next_number;
+    uint32_t given_up;   /* kinds that failed and are not asked again by themselves, a bit a kind */
     uint32_t searching;  /* number of the search that runs; 0: none */
     uint32_t working;    /* questions that may take long and have no answer yet, a bit a kind */
     struct question outbox[OUTBOX]; /* outbox[outbox_count] */

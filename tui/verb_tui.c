@@ -18,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SIZE_MOST = 1000, COLUMNS_DEFAULT = 100, ROWS_DEFAULT = 30 };
+enum { SIZE_MOST = 1000, COLUMNS_DEFAULT = 100, ROWS_DEFAULT = 30, FIRST_FRAME_MS = 20 };
 
 struct size {
     int columns, rows;
@@ -168,6 +168,8 @@ static void run_loop(struct session *session)
     while (app_take_question(&session->app, &question))
         worker_ask(session->worker, &question);
     session->is_changed = true;
+    if (poll(&wait[2], 1, FIRST_FRAME_MS) > 0) /* a first frame without rows would only flicker */
+        take_answers(session);
     while (!session->app.wishes.quit && !term_end_signal(session->term)) {
         draw(session);
         const int ready = poll(wait, sizeof wait / sizeof wait[0], app_tick_ms(&session->app));

@@ -403,6 +403,11 @@ static void put_count(const struct app *app, struct text *out)
         text_puts(out, " events lost");
         look_end(&app->look, out, ROLE_BAD);
     }
+    if (info->unfinished > 0) {
+        text_puts(out, app->glyphs->separator);
+        text_thousands(out, info->unfinished);
+        text_puts(out, " in flight");
+    }
     if (app->new_count > 0) {
         text_puts(out, "  ");
         look_begin(&app->look, out, ROLE_LIVE);

@@ -350,6 +350,34 @@ Test(screens, no_two_states_look_the_same, .init = use_utf8)
     cr_expect_geq(STATES, 100);
 }
 
+/* "<!-- screen: NAME -->" stands before each. NP_UPDATE_SCREENS=1 does not write this page anew. */
+Test(screens, the_manual_shows_them_as_they_are, .init = use_utf8)
+{
+    static const char mark[] = "<!-- screen: ";
+    char *page = read_file(NP_SOURCE_DIR "/docs/tui.md");
+    int shown = 0;
+    cr_assert(page);
+    for (char *at = page; (at = strstr(at, mark)) != NULL; shown++) {
+        char name[128];
+        char path[512];
+        cr_assert_eq(sscanf(at + strlen(mark), "%127s", name), 1);
+        golden_path(name, path);
+        char *golden = read_file(path);
+        char *from = strstr(at, "```\n");
+        cr_assert(golden && from, "%s", name);
+        from += 4;
+        size_t length = strlen(golden);
+        while (length > 0 && golden[length - 1] == '\n')
+            length--;
+        cr_expect(strncmp(from, golden, length) == 0 && strncmp(from + length, "\n```", 4) == 0,
+                  "docs/tui.md shows another %s", name);
+        free(golden);
+        at = from;
+    }
+    cr_expect_geq(shown, 5);
+    free(page);
+}
+
 /* Whatever stands in a trace, no line is wider than the screen and nothing in it acts on a terminal. */
 Test(screens, nothing_leaves_the_screen, .init = use_utf8)
 {
