@@ -15,12 +15,12 @@ struct look {
     bool ascii;  /* true: no character beyond ASCII */
     int colors;  /* 0, 8 or 256 */
     int columns; /* of the terminal; 80 where there is none */
-    bool roles;  /* true: not colours but roles are written, for whoever draws them later (LOOK_ROLE)
-                  */
+    bool roles; /* true: not colours but roles are written, for whoever draws them later (LOOK_ROLE)
+                 */
 };
 
-/* How a role is written into a text then; it ends as colours do, with "\033[0m". Like those it takes
- * no cells, and text from outside cannot contain it. */
+/* How a role is written into a text then; it ends as colours do, with "\033[0m". Like those it
+ * takes no cells, and text from outside cannot contain it. */
 #define LOOK_ROLE "\033[1000;%dm"
 
 enum color_when { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };

@@ -38,5 +38,6 @@ static const struct verb verb_lab = {
 };
 
 const struct verb *const verbs[] = {
-    &verb_demo, &verb_record, &verb_report, &verb_show, &verb_tui, &verb_info, &verb_proxy, &verb_lab, &verb_help, NULL,
+    &verb_demo, &verb_record, &verb_report, &verb_show, &verb_tui,
+    &verb_info, &verb_proxy,  &verb_lab,    &verb_help, NULL,
 };

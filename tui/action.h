@@ -68,7 +68,7 @@ enum action_id {
 #define ACTION_ENUM(ID, name, help, keys, views, bar, rank) ACTION_##ID,
     ACTIONS(ACTION_ENUM)
 #undef ACTION_ENUM
-    ACTION_COUNT
+        ACTION_COUNT
 };
 
 struct action {

@@ -2,14 +2,14 @@
  * The model and how it changes; see app.h.
  *
  * A message goes first to an overlay or the prompt where one is open, then to the view, then here.
- * After every message `pump` looks at what is lacking (rows, the detail of the row under the cursor,
- * counts) and asks for it, so no view has to think of when to ask.
+ * After every message `pump` looks at what is lacking (rows, the detail of the row under the
+ * cursor, counts) and asks for it, so no view has to think of when to ask.
  */
 #include "app.h"
 #include "bar.h"
 #include "command_line.h"
-#include "summary.h"
 #include "memory.h"
+#include "summary.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -278,7 +278,7 @@ static void take_rows(struct app *app, struct answer *answer)
     }
     if (app->list.jump != JUMP_NONE)
         app->given_up &= ~(1u << ASK_COUNT); /* another list, perhaps */
-    (void)list_take(&app->list, answer); /* the number is the one that was asked */
+    (void)list_take(&app->list, answer);     /* the number is the one that was asked */
     if (is_lost)
         lose_rows(app, answer);
     const bool is_plain = app->list.order.by == ORDER_ID && !app->list.order.is_descending;
@@ -574,7 +574,8 @@ static void act(struct app *app, enum action_id action)
 static void update_action(struct app *app, enum action_id action)
 {
     const struct msg msg = {.kind = MSG_ACTION, .action = (int)action};
-    if (action == ACTION_NONE || (view_of(app->view)->update && view_of(app->view)->update(app, &msg)))
+    if (action == ACTION_NONE ||
+        (view_of(app->view)->update && view_of(app->view)->update(app, &msg)))
         return;
     act(app, action);
 }
@@ -617,8 +618,7 @@ static void update_mouse(struct app *app, const struct msg *msg)
     }
     text_clear(&app->message);
     if (msg->button == MOUSE_WHEEL_UP || msg->button == MOUSE_WHEEL_DOWN) {
-        const enum action_id action =
-            msg->button == MOUSE_WHEEL_UP ? ACTION_UP : ACTION_DOWN;
+        const enum action_id action = msg->button == MOUSE_WHEEL_UP ? ACTION_UP : ACTION_DOWN;
         for (int i = 0; i < 3; i++)
             update_action(app, action);
     } else if (msg->y == bar.y) {

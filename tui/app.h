@@ -1,8 +1,8 @@
 /*
  * The model of the terminal UI and how it changes: app_update takes a message and changes the
  * state; what it wants from outside (rows, a clipboard, the end) it leaves in `outbox` and `wishes`
- * for whoever drives it. No terminal, no database, no clock in here, so tests drive it as they like.
- * One thread.
+ * for whoever drives it. No terminal, no database, no clock in here, so tests drive it as they
+ * like. One thread.
  */
 #ifndef TUI_APP_H
 #define TUI_APP_H

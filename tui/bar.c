@@ -187,8 +187,8 @@ static void draw_prompt(const struct app *app, struct cells *cells, struct rect 
             cells_put_cut(cells, below, used + 1, 0, ROLE_BAD, below.columns - used - 1,
                           text_string(&app->message), app->look.ascii);
     } else if (app->message.length > 0) {
-        cells_put_cut(cells, where, 1, 1, ROLE_BAD, where.columns - 2,
-                      text_string(&app->message), app->look.ascii);
+        cells_put_cut(cells, where, 1, 1, ROLE_BAD, where.columns - 2, text_string(&app->message),
+                      app->look.ascii);
     } else {
         prompt_completions(prompt, &hint);
         if (prompt->kind == ACTION_GO)

@@ -56,8 +56,7 @@ static void put_character(struct cells *cells, struct rect clip, int x, int y, u
         return;
     mend(cells, x, y);
     if (width == 1 || is_cut) {
-        set(cells, x, y,
-            (struct cell){.characters = {is_cut ? ' ' : c}, .width = 1, .role = role});
+        set(cells, x, y, (struct cell){.characters = {is_cut ? ' ' : c}, .width = 1, .role = role});
         return;
     }
     mend(cells, x + 1, y);

@@ -29,7 +29,7 @@ struct rect {
 
 struct cells {
     int columns, rows;
-    struct cell *at; /* at[rows * columns] */
+    struct cell *at;        /* at[rows * columns] */
     int cursor_x, cursor_y; /* where one types; -1: nowhere */
 };
 

@@ -51,8 +51,8 @@ static void put_option(struct text *out, const char *option, const char *value)
 /* What the programs make themselves, and what was not kept. */
 static bool is_left_out(const np_header *header)
 {
-    static const char *const made[] = {"host",   "content-length", "connection",
-                                       "accept-encoding", "transfer-encoding", "expect"};
+    static const char *const made[] = {
+        "host", "content-length", "connection", "accept-encoding", "transfer-encoding", "expect"};
     for (size_t i = 0; i < sizeof made / sizeof made[0]; i++)
         if (strcasecmp(header->name, made[i]) == 0)
             return true;

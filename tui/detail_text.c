@@ -14,8 +14,8 @@
 
 enum { LABEL_CELLS = 16, SPANS_MOST = 2000, DEPTH_MOST = 12 };
 
-const char *const detail_tab_names[] = {"phases",  "spans",      "hops", "headers",
-                                        "connection", "raw", NULL};
+const char *const detail_tab_names[] = {"phases",     "spans", "hops", "headers",
+                                        "connection", "raw",   NULL};
 
 static void put_quiet(const struct look *look, struct text *out, const char *words)
 {
@@ -82,14 +82,14 @@ static void add_span(struct table *table, const np_request_detail *request, cons
     text_done(&cell);
 }
 
-static void write_spans(const np_request_detail *request, const struct look *look,
-                        struct text *out)
+static void write_spans(const np_request_detail *request, const struct look *look, struct text *out)
 {
     const enum unit unit = unit_for(request->row.total_ns);
     struct table table = {0};
     struct text heading = {0};
     if (request->span_count == 0) {
-        put_quiet(look, out, "no spans: nothing was set up for this request, or only phases were recorded");
+        put_quiet(look, out,
+                  "no spans: nothing was set up for this request, or only phases were recorded");
         return;
     }
     table_column(&table, "phase", ALIGN_LEFT, 0);
@@ -164,8 +164,7 @@ static void put_instant(const struct look *look, struct text *out, const char *l
     text_done(&when);
 }
 
-static void put_tls(const struct look *look, struct text *out,
-                    const np_connection_info *connection)
+static void put_tls(const struct look *look, struct text *out, const np_connection_info *connection)
 {
     struct text tls = {0};
     text_puts(&tls, connection->tls_version);
@@ -196,8 +195,8 @@ static void put_tcp(const np_request_detail *request, const struct look *look, s
     struct table table = {0};
     if (request->tcp_count == 0)
         return;
-    static const char *const headings[] = {"tcp at the end of", "rtt us", "at best", "sent again",
-                                           "unacked", "unsent"};
+    static const char *const headings[] = {"tcp at the end of", "rtt us",  "at best",
+                                           "sent again",        "unacked", "unsent"};
     for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++)
         table_column(&table, headings[i], i == 0 ? ALIGN_LEFT : ALIGN_RIGHT, i == 0 ? 0 : 2);
     for (size_t i = 0; i < request->tcp_count; i++) {

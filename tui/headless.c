@@ -4,7 +4,9 @@
 #include "key.h"
 #include <string.h>
 
-enum { ANSWERS_MOST = 1000 /* a question that is asked again and again would be a mistake of ours */ };
+enum {
+    ANSWERS_MOST = 1000 /* a question that is asked again and again would be a mistake of ours */
+};
 
 static void answer_all(struct headless *headless)
 {
@@ -59,7 +61,7 @@ static void press(struct headless *headless, int key)
 /* Behind the closing quote; NULL: there is none. */
 static const char *type(struct headless *headless, const char *at)
 {
-    for (at++; *at; ) {
+    for (at++; *at;) {
         if (*at == '\'' && at[1] != '\'')
             return at + 1;
         at += *at == '\'';

@@ -17,8 +17,8 @@ struct headless {
 /* store: moved. */
 void headless_open(struct headless *headless, np_store *store, const struct app_options *options);
 void headless_close(struct headless *headless);
-/* Names of keys separated by blanks: "j j Enter". Text for a prompt goes in quotes: "f 'status = 200' Enter"
- * has a quote of its own doubled. False: a name is none. */
+/* Names of keys separated by blanks: "j j Enter". Text for a prompt goes in quotes: "f 'status =
+ * 200' Enter" has a quote of its own doubled. False: a name is none. */
 bool headless_keys(struct headless *headless, const char *keys);
 void headless_send(struct headless *headless, const struct msg *msg);
 void headless_resize(struct headless *headless, int columns, int rows);

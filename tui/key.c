@@ -10,21 +10,21 @@ struct named_key {
 };
 
 static const struct named_key named[] = {
-    {"Enter",  KEY_CODE_ENTER },
-    {"Tab",    KEY_CODE_TAB   },
-    {"Esc",    KEY_CODE_ESCAPE},
+    {"Enter",  KEY_CODE_ENTER    },
+    {"Tab",    KEY_CODE_TAB      },
+    {"Esc",    KEY_CODE_ESCAPE   },
     {"BackSp", KEY_CODE_BACKSPACE},
-    {"Space",  ' '            },
-    {"Up",     KEY_CODE_UP    },
-    {"Down",   KEY_CODE_DOWN  },
-    {"Left",   KEY_CODE_LEFT  },
-    {"Right",  KEY_CODE_RIGHT },
-    {"Home",   KEY_CODE_HOME  },
-    {"End",    KEY_CODE_END   },
-    {"PgUp",   KEY_CODE_PAGE_UP},
+    {"Space",  ' '               },
+    {"Up",     KEY_CODE_UP       },
+    {"Down",   KEY_CODE_DOWN     },
+    {"Left",   KEY_CODE_LEFT     },
+    {"Right",  KEY_CODE_RIGHT    },
+    {"Home",   KEY_CODE_HOME     },
+    {"End",    KEY_CODE_END      },
+    {"PgUp",   KEY_CODE_PAGE_UP  },
     {"PgDn",   KEY_CODE_PAGE_DOWN},
-    {"Del",    KEY_CODE_DELETE},
-    {"S-Tab",  KEY_CODE_BACK_TAB},
+    {"Del",    KEY_CODE_DELETE   },
+    {"S-Tab",  KEY_CODE_BACK_TAB },
 };
 
 enum { NAMED = sizeof named / sizeof named[0] };

@@ -2,8 +2,8 @@
  * The virtual list; see list.h.
  *
  *     blocks:   [ page ][ page ][ page ]        a window of at most four pages
- *     indices:    0 … count - 1                 shift when a page is put in front or taken off there
- *                      ^top   ^selected         both are such indices
+ *     indices:    0 … count - 1                 shift when a page is put in front or taken off
+ * there ^top   ^selected         both are such indices
  */
 #include "list.h"
 #include "memory.h"
@@ -20,12 +20,8 @@ static int page_rows(const struct list *list)
 
 void list_init(struct list *list, struct order order)
 {
-    *list = (struct list){.order = order,
-                          .height = 1,
-                          .selected = -1,
-                          .jump = JUMP_HOME,
-                          .rank = -1,
-                          .total = -1};
+    *list = (struct list){
+        .order = order, .height = 1, .selected = -1, .jump = JUMP_HOME, .rank = -1, .total = -1};
 }
 
 static void drop_blocks(struct list *list)
@@ -311,8 +307,7 @@ static void put_before(struct list *list, struct rows *rows)
         rows_free(list->blocks[--list->block_count]);
         list->at_end = false;
     }
-    memmove(&list->blocks[1], &list->blocks[0],
-            (size_t)list->block_count * sizeof list->blocks[0]);
+    memmove(&list->blocks[1], &list->blocks[0], (size_t)list->block_count * sizeof list->blocks[0]);
     list->blocks[0] = rows;
     list->block_count++;
     shift(list, (int)rows->count);

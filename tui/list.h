@@ -1,8 +1,8 @@
 /*
  * The virtual list: a window of pages on rows that are too many to hold. Rows are addressed by
- * their id, never by number; the selection is a row, so what is added above or below never moves it. The list asks for what it lacks (list_wants) and takes what comes (list_take); it
- * knows neither the screen nor the database. Shared by the views that show requests. Pure; one
- * thread.
+ * their id, never by number; the selection is a row, so what is added above or below never moves
+ * it. The list asks for what it lacks (list_wants) and takes what comes (list_take); it knows
+ * neither the screen nor the database. Shared by the views that show requests. Pure; one thread.
  */
 #ifndef TUI_LIST_H
 #define TUI_LIST_H
@@ -16,20 +16,20 @@ enum list_jump { JUMP_NONE, JUMP_HOME, JUMP_END, JUMP_TO, JUMP_SHARE };
 
 struct list {
     struct order order;
-    int height; /* lines on the screen, >= 1 */
+    int height;                       /* lines on the screen, >= 1 */
     struct rows *blocks[LIST_BLOCKS]; /* blocks[block_count], in the order of the list; owned */
     int block_count;
     bool at_start, at_end; /* nothing is before, behind the window */
     int selected;          /* in the window; -1: there is no row */
     int top;               /* the row on the first line of the screen */
     enum list_jump jump;
-    int64_t target;        /* JUMP_TO: the id of that row; it, or the first one behind its place */
-    double share;          /* JUMP_SHARE: 0 … 1 of the list */
-    int64_t rank, total;   /* rows before the window, rows of the list; -1: not known */
-    uint32_t asked;         /* number of the question that is on its way; 0: none */
-    bool has_answer;        /* a first page has come */
-    int64_t move_left;      /* lines the cursor still has to go when rows come */
-    bool is_centring;       /* a leap arrived; its row goes to the middle when rows above it come */
+    int64_t target;      /* JUMP_TO: the id of that row; it, or the first one behind its place */
+    double share;        /* JUMP_SHARE: 0 … 1 of the list */
+    int64_t rank, total; /* rows before the window, rows of the list; -1: not known */
+    uint32_t asked;      /* number of the question that is on its way; 0: none */
+    bool has_answer;     /* a first page has come */
+    int64_t move_left;   /* lines the cursor still has to go when rows come */
+    bool is_centring;    /* a leap arrived; its row goes to the middle when rows above it come */
 };
 
 void list_init(struct list *list, struct order order);
@@ -37,7 +37,7 @@ void list_done(struct list *list);
 /* Forgets all rows and begins anew at the first one. */
 void list_restart(struct list *list, struct order order);
 
-int list_count(const struct list *list); /* rows in the window */
+int list_count(const struct list *list);                   /* rows in the window */
 const np_row *list_at(const struct list *list, int index); /* NULL: none */
 const np_row *list_selected(const struct list *list);
 /* The row on a line of the screen, NULL: none there. */

@@ -1,4 +1,5 @@
-/* netphase-tui: the terminal UI. `netphase` executes it; it speaks in the name of `netphase tui`. */
+/* netphase-tui: the terminal UI. `netphase` executes it; it speaks in the name of `netphase tui`.
+ */
 #include "verb_help.h"
 #include "verb_tui.h"
 

@@ -20,8 +20,8 @@ struct detail_state {
     np_page *call;              /* all its hops, where there are several; owned */
     int64_t asked_id;           /* whose detail is on its way, or failed to come; 0: none */
     enum detail_tab tab;
-    struct text text;           /* the tab's lines … */
-    const void *made_of;        /* … and the request, tab and width that they were made of */
+    struct text text;    /* the tab's lines … */
+    const void *made_of; /* … and the request, tab and width that they were made of */
     enum detail_tab made_tab;
     int made_columns;
     struct scroll scroll;
@@ -60,13 +60,13 @@ struct app {
     int trail_count;
 
     struct list list;
-    char *filter; /* normal form, NULL: none; owned */
-    char *needle; /* what was searched for last; owned */
-    np_store_info *info; /* owned; NULL: not yet */
-    int64_t new_count; /* rows that came and that one has not been shown */
-    bool is_info_old;  /* more has come since `info` was asked for … */
+    char *filter;            /* normal form, NULL: none; owned */
+    char *needle;            /* what was searched for last; owned */
+    np_store_info *info;     /* owned; NULL: not yet */
+    int64_t new_count;       /* rows that came and that one has not been shown */
+    bool is_info_old;        /* more has come since `info` was asked for … */
     uint64_t more_than_info; /* … so many rows, where no filter is on */
-    int per_thousand;  /* how far what takes long has come; 0: nothing does */
+    int per_thousand;        /* how far what takes long has come; 0: nothing does */
 
     bool is_following, is_frozen;
     bool may_follow; /* until the first key */
@@ -86,9 +86,9 @@ struct app {
     struct text mistake; /* the second line of a message: carets below it */
 
     uint32_t next_number;
-    uint32_t given_up;   /* kinds that failed and are not asked again by themselves, a bit a kind */
-    uint32_t searching;  /* number of the search that runs; 0: none */
-    uint32_t working;    /* questions that may take long and have no answer yet, a bit a kind */
+    uint32_t given_up;  /* kinds that failed and are not asked again by themselves, a bit a kind */
+    uint32_t searching; /* number of the search that runs; 0: none */
+    uint32_t working;   /* questions that may take long and have no answer yet, a bit a kind */
     struct question outbox[OUTBOX]; /* outbox[outbox_count] */
     int outbox_count;
     struct wishes wishes;

@@ -60,13 +60,13 @@ struct answer {
     np_list_place place;
     np_status status; /* then the rest is empty, and `error` says why */
     np_error error;
-    struct rows *rows;          /* ROWS; owned */
-    int64_t id;                 /* SEARCH, TIME: the row that was found; 0: there is none */
-    uint64_t count;             /* REFRESH: rows more; COUNT: rows of the list */
-    np_store_info *info;        /* owned */
-    np_request_detail *detail;  /* owned */
-    np_page *call;              /* DETAIL: all hops, where there is more than one; owned */
-    np_report *report;          /* owned */
+    struct rows *rows;         /* ROWS; owned */
+    int64_t id;                /* SEARCH, TIME: the row that was found; 0: there is none */
+    uint64_t count;            /* REFRESH: rows more; COUNT: rows of the list */
+    np_store_info *info;       /* owned */
+    np_request_detail *detail; /* owned */
+    np_page *call;             /* DETAIL: all hops, where there is more than one; owned */
+    np_report *report;         /* owned */
 };
 
 /* What is owned is freed; taking something out leaves NULL. */
@@ -79,9 +79,9 @@ enum msg_kind {
     MSG_KEY,
     MSG_MOUSE,
     MSG_RESIZE,
-    MSG_TICK,   /* 100 ms went by */
+    MSG_TICK,     /* 100 ms went by */
     MSG_PROGRESS, /* how far what takes long has come */
-    MSG_ACTION, /* what a key meant; views get this instead of MSG_KEY */
+    MSG_ACTION,   /* what a key meant; views get this instead of MSG_KEY */
     MSG_ANSWER
 };
 
@@ -89,11 +89,11 @@ enum mouse_button { MOUSE_CLICK, MOUSE_DOUBLE, MOUSE_WHEEL_UP, MOUSE_WHEEL_DOWN 
 
 struct msg {
     enum msg_kind kind;
-    int key;           /* KEY: enum key or a character */
-    int action;        /* ACTION: enum action_id */
-    int x, y;          /* MOUSE; RESIZE: columns, rows */
-    int per_thousand;  /* PROGRESS */
-    int button;        /* MOUSE */
+    int key;               /* KEY: enum key or a character */
+    int action;            /* ACTION: enum action_id */
+    int x, y;              /* MOUSE; RESIZE: columns, rows */
+    int per_thousand;      /* PROGRESS */
+    int button;            /* MOUSE */
     struct answer *answer; /* ANSWER: borrowed; what is taken out of it is set to NULL there */
 };
 

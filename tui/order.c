@@ -2,6 +2,7 @@
 #include "order.h"
 #include <string.h>
 
+/* clang-format off */
 static const struct {
     const char *name, *column;
 } orders[ORDERS] = {
@@ -16,6 +17,7 @@ static const struct {
     NP_PHASES(PHASE_ORDER)
 #undef PHASE_ORDER
 };
+/* clang-format on */
 
 const char *order_name(int by)
 {

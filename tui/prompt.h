@@ -17,13 +17,13 @@ void history_done(struct history *history);
 
 struct prompt {
     bool is_open;
-    int kind;             /* its owner's */
-    const char *label;    /* borrowed: "filter: " */
+    int kind;          /* its owner's */
+    const char *label; /* borrowed: "filter: " */
     struct text line;
-    size_t cursor;        /* byte */
+    size_t cursor; /* byte */
     struct history *history;
-    int history_at;       /* count: the line that is being typed */
-    char *typed;          /* that line while one looks at older ones; owned */
+    int history_at;           /* count: the line that is being typed */
+    char *typed;              /* that line while one looks at older ones; owned */
     const char *const *words; /* what Tab completes from, ends with NULL; NULL: nothing */
 };
 

@@ -62,8 +62,7 @@ static const np_span *telling_span(const np_request_detail *request, np_phase ph
     return span;
 }
 
-static void put_span(const np_request_detail *request, np_phase phase, bool ascii,
-                     struct text *out)
+static void put_span(const np_request_detail *request, np_phase phase, bool ascii, struct text *out)
 {
     const np_span *parent;
     const np_span *span = telling_span(request, phase, &parent);

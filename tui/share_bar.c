@@ -37,9 +37,7 @@ void share_bar_draw(const struct app *app, struct cells *cells, struct rect wher
         whole += phase_ns[phase] > 0 ? (double)phase_ns[phase] : 0;
     for (int i = 0; whole > 0 && i < width; i++) {
         char letter[2];
-        const np_phase phase =
-            phase_between(phase_ns, whole * i / width, whole * (i + 1) / width);
-        cells_put(cells, where, x + i, y, ROLE_PHASE + (int)phase,
-                  share_glyph(app, phase, letter));
+        const np_phase phase = phase_between(phase_ns, whole * i / width, whole * (i + 1) / width);
+        cells_put(cells, where, x + i, y, ROLE_PHASE + (int)phase, share_glyph(app, phase, letter));
     }
 }

@@ -16,7 +16,7 @@ struct source {
     np_filter *filter;
     np_list *list; /* of `order` and `filter`; NULL: none yet */
     struct order order;
-    atomic_bool stop; /* set by source_interrupt, taken back when an answer ends */
+    atomic_bool stop;         /* set by source_interrupt, taken back when an answer ends */
     source_progress progress; /* NULL: nobody is told */
     void *user;
 };
@@ -225,8 +225,7 @@ static const np_row *first_match(const struct rows *rows, bool is_upwards, const
 }
 
 /* Page after page; the place in the question moves along. */
-static np_status answer_search(struct source *source, struct question *question,
-                               struct answer *out)
+static np_status answer_search(struct source *source, struct question *question, struct answer *out)
 {
     const bool is_upwards = question->place == NP_LIST_BEFORE;
     question->limit = SEARCH_ROWS;
@@ -251,7 +250,8 @@ static np_status answer_search(struct source *source, struct question *question,
     return NP_OK;
 }
 
-/* The row with this id or the next one, from the end (0, backwards) the last one; its id and start. */
+/* The row with this id or the next one, from the end (0, backwards) the last one; its id and start.
+ */
 static np_status row_at(np_store *store, int64_t id, bool is_last, int64_t *found_id,
                         int64_t *start_ns, np_error *err)
 {
@@ -301,9 +301,8 @@ static bool needs_filter(enum ask ask)
 
 static np_status answer(struct source *source, struct question *question, struct answer *out)
 {
-    const np_status status = needs_filter(question->ask)
-                                 ? use_filter(source, question->filter, &out->error)
-                                 : NP_OK;
+    const np_status status =
+        needs_filter(question->ask) ? use_filter(source, question->filter, &out->error) : NP_OK;
     if (status)
         return status;
     switch (question->ask) {
@@ -329,9 +328,8 @@ static np_status answer(struct source *source, struct question *question, struct
 
 void source_answer(struct source *source, struct question *question, struct answer *out)
 {
-    *out = (struct answer){.ask = question->ask,
-                           .number = question->number,
-                           .place = question->place};
+    *out =
+        (struct answer){.ask = question->ask, .number = question->number, .place = question->place};
     const np_status status = answer(source, question, out);
     atomic_store_explicit(&source->stop, false, memory_order_relaxed); /* a flag alone */
     if (!status)

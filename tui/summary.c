@@ -4,8 +4,15 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const groupings[] = {"origin,connection_state", "origin", "host", "route",
-                                        "connection_state", "protocol", "proxy", "status", "method",
+static const char *const groupings[] = {"origin,connection_state",
+                                        "origin",
+                                        "host",
+                                        "route",
+                                        "connection_state",
+                                        "protocol",
+                                        "proxy",
+                                        "status",
+                                        "method",
                                         "run"};
 enum { GROUPINGS = sizeof groupings / sizeof groupings[0] };
 

@@ -57,7 +57,10 @@ static struct {
     char restore[256]; /* leaves the screen as it was */
     size_t restore_length;
     volatile sig_atomic_t end_signal;
-} handled = {.pipe = {-1, -1}, .tty = -1};
+} handled = {
+    .pipe = {-1, -1},
+      .tty = -1
+};
 
 /* ----------------------------------------------------------------------------------------- signals */
 
@@ -454,8 +457,8 @@ static void draw_cell(struct term *term, const struct cell *cell, int x, int y)
     } else {
         text[0] = L'?';
     }
-    if (setcchar(&drawn, text, attributes_of(style.flags), pair_for(term, style.color, style.behind),
-                 NULL) == OK)
+    if (setcchar(&drawn, text, attributes_of(style.flags),
+                 pair_for(term, style.color, style.behind), NULL) == OK)
         (void)mvadd_wch(y, x, &drawn); /* fails in the last cell of the screen, after drawing it */
     if (text[0] == L'?' && cell->width == 2)
         (void)mvaddch(y, x + 1, '?');

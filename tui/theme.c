@@ -8,10 +8,10 @@ enum { BLACK, RED, GREEN, YELLOW, BLUE, MAGENTA, CYAN, WHITE };
 
 struct role_row {
     char letter;
-    short rich;                     /* of 256 */
-    short plain;                    /* of 8 */
-    unsigned rich_flags, flags;     /* with 256; with 8 */
-    unsigned bare_flags;            /* without colours */
+    short rich;                 /* of 256 */
+    short plain;                /* of 8 */
+    unsigned rich_flags, flags; /* with 256; with 8 */
+    unsigned bare_flags;        /* without colours */
 };
 
 /* clang-format off */

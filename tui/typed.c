@@ -9,16 +9,74 @@
 #define DAY_NS INT64_C(86400000000000)
 
 /* The columns of the view `requests`, and what stands between them. */
-static const char *const filter_words[] = {
-    "and", "between", "caller_blocked_ns", "connect_attempts", "connect_ns", "connection_id",
-    "connection_state", "connection_use", "dns_ns", "dns_queries", "error", "error_code",
-    "error_layer", "failed", "false", "first_byte_ns", "flags", "gap_ns", "hop", "hop_of",
-    "hop_reason", "host", "id", "in", "is", "label.", "late_ns", "like", "method", "not", "null",
-    "number", "or", "origin", "outcome", "path", "port", "process_id", "protocol", "proxy",
-    "proxy_ns", "proxy_source", "queue_ns", "receive_application_ns", "receive_ns",
-    "received_bytes", "remote", "reused", "route", "run_id", "scheme", "send_application_ns",
-    "send_ns", "sent_bytes", "setup_ns", "start_ns", "started", "status", "tls_ns", "tls_resumed",
-    "tls_version", "total_ns", "true", "tunnel_ns", "url", "wait_ns", "web_status", NULL};
+static const char *const filter_words[] = {"and",
+                                           "between",
+                                           "caller_blocked_ns",
+                                           "connect_attempts",
+                                           "connect_ns",
+                                           "connection_id",
+                                           "connection_state",
+                                           "connection_use",
+                                           "dns_ns",
+                                           "dns_queries",
+                                           "error",
+                                           "error_code",
+                                           "error_layer",
+                                           "failed",
+                                           "false",
+                                           "first_byte_ns",
+                                           "flags",
+                                           "gap_ns",
+                                           "hop",
+                                           "hop_of",
+                                           "hop_reason",
+                                           "host",
+                                           "id",
+                                           "in",
+                                           "is",
+                                           "label.",
+                                           "late_ns",
+                                           "like",
+                                           "method",
+                                           "not",
+                                           "null",
+                                           "number",
+                                           "or",
+                                           "origin",
+                                           "outcome",
+                                           "path",
+                                           "port",
+                                           "process_id",
+                                           "protocol",
+                                           "proxy",
+                                           "proxy_ns",
+                                           "proxy_source",
+                                           "queue_ns",
+                                           "receive_application_ns",
+                                           "receive_ns",
+                                           "received_bytes",
+                                           "remote",
+                                           "reused",
+                                           "route",
+                                           "run_id",
+                                           "scheme",
+                                           "send_application_ns",
+                                           "send_ns",
+                                           "sent_bytes",
+                                           "setup_ns",
+                                           "start_ns",
+                                           "started",
+                                           "status",
+                                           "tls_ns",
+                                           "tls_resumed",
+                                           "tls_version",
+                                           "total_ns",
+                                           "true",
+                                           "tunnel_ns",
+                                           "url",
+                                           "wait_ns",
+                                           "web_status",
+                                           NULL};
 
 const char *const *app_filter_words(void)
 {
@@ -168,8 +226,7 @@ static bool typed_sort(struct app *app, const char *line)
     }
     const bool is_same = by == app->list.order.by;
     const struct order order = {
-        .by = by,
-        .is_descending = is_same ? !app->list.order.is_descending : by != ORDER_ID};
+        .by = by, .is_descending = is_same ? !app->list.order.is_descending : by != ORDER_ID};
     list_restart(&app->list, order);
     return true;
 }

@@ -37,8 +37,9 @@ static bool size_option(const char *text, void *field, char *message, size_t siz
     if (sscanf(text, "%4dx%4d%c", &out->columns, &out->rows, &end) == 2 && out->columns >= 1 &&
         out->columns <= SIZE_MOST && out->rows >= 1 && out->rows <= SIZE_MOST)
         return true;
-    (void)snprintf(message, size, "found '%s', expected columns and rows such as 100x30, each at most %d",
-                   text, SIZE_MOST);
+    (void)snprintf(message, size,
+                   "found '%s', expected columns and rows such as 100x30, each at most %d", text,
+                   SIZE_MOST);
     return false;
 }
 
@@ -84,8 +85,9 @@ static int dump(struct call *call, np_store *store, struct app_options *how)
     if (is_good)
         return output_write(call, &out);
     text_done(&out);
-    return message_usage(call, "--keys: '%s' is not all names of keys; 'netphase tui --dump help' lists them",
-                         args->keys);
+    return message_usage(
+        call, "--keys: '%s' is not all names of keys; 'netphase tui --dump help' lists them",
+        args->keys);
 }
 
 /* -------------------------------------------------------------------------------------------- loop */
@@ -160,9 +162,9 @@ static void draw(struct session *session)
 static void run_loop(struct session *session)
 {
     struct pollfd wait[] = {
-        {.fd = term_descriptor(session->term), .events = POLLIN},
+        {.fd = term_descriptor(session->term),        .events = POLLIN},
         {.fd = term_signal_descriptor(session->term), .events = POLLIN},
-        {.fd = worker_descriptor(session->worker), .events = POLLIN},
+        {.fd = worker_descriptor(session->worker),    .events = POLLIN},
     };
     struct question question;
     while (app_take_question(&session->app, &question))
@@ -236,9 +238,9 @@ static int find_view(const struct call *call, const char *option, const char *na
     const char *near = nearest_word(name, names, count);
     if (near)
         return message_usage(call, "--%s: found '%s'; did you mean '%s'?", option, name, near);
-    return message_usage(
-        call, "--%s: found '%s', expected requests, waterfall, detail, summary or help", option,
-        name);
+    return message_usage(call,
+                         "--%s: found '%s', expected requests, waterfall, detail, summary or help",
+                         option, name);
 }
 
 static int tui_run(struct call *call)
@@ -268,15 +270,19 @@ static int tui_run(struct call *call)
     return args->dump ? dump(call, store, &how) : show(call, store, &how);
 }
 
-static const struct tui_args defaults = {.size = {COLUMNS_DEFAULT, ROWS_DEFAULT}};
+static const struct tui_args defaults = {
+    .size = {COLUMNS_DEFAULT, ROWS_DEFAULT}
+};
 
 const struct verb verb_tui = {
     .name = "tui",
     .summary = "the terminal UI: find the slow request and see why",
     .operands = "[TRACE]",
-    .description = "Every request is a line with a bar of what its time went on; Enter shows one in detail, w "
-                   "puts them on one clock, S adds them up, ? lists the keys. A trace that is being recorded is "
-                   "followed.",
+    .description =
+        "Every request is a line with a bar of what its time went on; Enter shows one in detail, w "
+        "puts them on one clock, S adds them up, ? lists the keys. A trace that is being recorded "
+        "is "
+        "followed.",
     .examples = "netphase tui\tlooks at netphase.db\n"
                 "netphase tui --where 'setup_ns > 50ms' slow.db\tonly what was slow to set up\n"
                 "netphase tui --dump summary --size 120x40\tprints a view\n",

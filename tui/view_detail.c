@@ -1,8 +1,8 @@
 /* One request with everything there is about it, in tabs. What the tabs say is in detail_text.c. */
 #include "action.h"
+#include "app.h"
 #include "detail_text.h"
 #include "views.h"
-#include "app.h"
 #include <inttypes.h>
 #include <string.h>
 

@@ -22,8 +22,7 @@ static void put_keys(const struct look *look, const char *keys, struct text *out
     text_done(&padded);
 }
 
-static void put_actions(const struct look *look, unsigned views, unsigned not_in,
-                        struct text *out)
+static void put_actions(const struct look *look, unsigned views, unsigned not_in, struct text *out)
 {
     for (int i = 0; i < ACTION_COUNT; i++) {
         const struct action *action = &actions[i];
@@ -89,8 +88,9 @@ static void write_help(const struct app *app, struct text *out)
         if (view_of((enum view_id)id) && id != (int)first && id != VIEW_HELP)
             put_view(app, (enum view_id)id, out);
     look_puts(&app->look, out, ROLE_HEADING, "mouse");
-    text_puts(out, "\n  a click selects, a second one opens, the wheel scrolls; headings sort, tabs "
-                   "and the last line act\n");
+    text_puts(out,
+              "\n  a click selects, a second one opens, the wheel scrolls; headings sort, tabs "
+              "and the last line act\n");
 }
 
 static int line_count(const char *text)
@@ -129,8 +129,7 @@ static void help_draw(const struct app *app, struct cells *cells, struct rect wh
 
 static bool help_update(struct app *app, const struct msg *msg)
 {
-    return msg->kind == MSG_ACTION &&
-           scroll_act(&app->help, (enum action_id)msg->action, false);
+    return msg->kind == MSG_ACTION && scroll_act(&app->help, (enum action_id)msg->action, false);
 }
 
 const struct view view_help = {

@@ -66,7 +66,8 @@ struct columns {
 
 static bool is_shown_anyway(int order)
 {
-    return order == ORDER_ID || order == ORDER_STATUS || order == ORDER_SETUP || order == ORDER_TOTAL;
+    return order == ORDER_ID || order == ORDER_STATUS || order == ORDER_SETUP ||
+           order == ORDER_TOTAL;
 }
 
 static bool is_wanted(const struct app *app, int i, int worst_rank, int room)
@@ -100,7 +101,8 @@ static struct columns share_out(const struct app *app, int room)
         if (!is_wanted(app, i, worst, room))
             continue;
         int more = whole * columns[i].weight / (has_note ? 100 : 80);
-        more = more < columns[i].most - columns[i].least ? more : columns[i].most - columns[i].least;
+        more =
+            more < columns[i].most - columns[i].least ? more : columns[i].most - columns[i].least;
         shared.x[i] = x;
         shared.width[i] = columns[i].least + more;
         x += shared.width[i] + GAP;
@@ -315,7 +317,7 @@ static void draw_nothing(const struct app *app, struct cells *cells, struct rect
 {
     const char *words = !app->list.has_answer ? "reading the trace"
                         : app->filter         ? "no request matches; Esc takes the filter off"
-                                      : "no request in this trace yet";
+                                              : "no request in this trace yet";
     cells_put_cut(cells, where, CURSOR_CELLS, 2, ROLE_QUIET, where.columns - CURSOR_CELLS, words,
                   app->look.ascii);
 }
@@ -437,8 +439,7 @@ static void sort_by(struct app *app, int by)
 {
     const struct order now = app->list.order;
     const bool is_same = now.by == by;
-    list_restart(&app->list,
-                 (struct order){by, is_same ? !now.is_descending : by != ORDER_ID});
+    list_restart(&app->list, (struct order){by, is_same ? !now.is_descending : by != ORDER_ID});
 }
 
 /* < and >: through all that one can sort by, as the phases stand. */

@@ -1,14 +1,14 @@
 /*
  * Where the time goes: groups of requests above, below them what each phase of the group under the
- * cursor cost, and the histogram of one phase. All figures are those of a report; nothing is counted
- * here.
+ * cursor cost, and the histogram of one phase. All figures are those of a report; nothing is
+ * counted here.
  */
-#include "summary.h"
 #include "action.h"
 #include "app.h"
 #include "output.h"
 #include "report_view.h"
 #include "share_bar.h"
+#include "summary.h"
 #include "views.h"
 #include <inttypes.h>
 #include <math.h>
@@ -23,12 +23,12 @@ enum {
     NAME_LEAST = 24,
     NUMBER_CELLS = 8,
     COUNT_CELLS = 8,
-    TABLE_CELLS = 66,      /* of the table of phases, with its bars */
+    TABLE_CELLS = 66, /* of the table of phases, with its bars */
     TABLE_LEAST = 48,
-    HISTOGRAM_CELLS = 34,  /* at least, to stand beside it */
-    HISTOGRAM_ROWS = 9,    /* below it, rather than beside, where there are so many */
-    HISTOGRAM_LEAST = 4,   /* at least, to stand below it */
-    GROUPS_WANTED = 4,     /* before there is room for a histogram */
+    HISTOGRAM_CELLS = 34, /* at least, to stand beside it */
+    HISTOGRAM_ROWS = 9,   /* below it, rather than beside, where there are so many */
+    HISTOGRAM_LEAST = 4,  /* at least, to stand below it */
+    GROUPS_WANTED = 4,    /* before there is room for a histogram */
     BINS_MOST = REPORT_BINS
 };
 
@@ -127,13 +127,13 @@ enum group_column_id {
 };
 
 static const struct group_column group_columns[GROUP_COLUMNS] = {
-    [GROUP_COUNT] = {"n", COUNT_CELLS, 0},
-    [GROUP_FAILED] = {"failed", 7, 3},
-    [GROUP_SETUP_P50] = {"setup p50", NUMBER_CELLS + 2, 4},
-    [GROUP_SETUP_P95] = {"p95", NUMBER_CELLS, 2},
-    [GROUP_TOTAL_P50] = {"total p50", NUMBER_CELLS + 2, 5},
-    [GROUP_TOTAL_P95] = {"p95", NUMBER_CELLS, 1},
-    [GROUP_SHARES] = {"where it goes", 20, 6},
+    [GROUP_COUNT] = {"n",             COUNT_CELLS,      0},
+    [GROUP_FAILED] = {"failed",        7,                3},
+    [GROUP_SETUP_P50] = {"setup p50",     NUMBER_CELLS + 2, 4},
+    [GROUP_SETUP_P95] = {"p95",           NUMBER_CELLS,     2},
+    [GROUP_TOTAL_P50] = {"total p50",     NUMBER_CELLS + 2, 5},
+    [GROUP_TOTAL_P95] = {"p95",           NUMBER_CELLS,     1},
+    [GROUP_SHARES] = {"where it goes", 20,               6},
 };
 
 static int worst_group_rank(int columns)
@@ -253,8 +253,8 @@ static void draw_group_row(const struct app *app, struct cells *cells, struct re
     }
     struct text name = {0};
     put_group_name(app, group, &name);
-    cells_put_cut(cells, where, CURSOR_CELLS, y, ROLE_PLAIN, end - CURSOR_CELLS,
-                  text_string(&name), app->look.ascii);
+    cells_put_cut(cells, where, CURSOR_CELLS, y, ROLE_PLAIN, end - CURSOR_CELLS, text_string(&name),
+                  app->look.ascii);
     text_done(&name);
 }
 
@@ -317,8 +317,8 @@ static void draw_rule(const struct app *app, struct cells *cells, struct rect wh
     text_puts(&uses, " on reused connections ");
     cells_fill(cells, where, 1, 0, where.columns - 2, ROLE_RULE, app->glyphs->rule);
     const int room = where.columns - 6;
-    const int used = cells_put_cut(cells, where, 2, 0, ROLE_HEADING, room, text_string(&name),
-                                   app->look.ascii);
+    const int used =
+        cells_put_cut(cells, where, 2, 0, ROLE_HEADING, room, text_string(&name), app->look.ascii);
     if (used + text_width(text_string(&uses)) + 4 <= room)
         cells_put_right(cells, where, where.columns - 2, 0, ROLE_QUIET, text_string(&uses));
     text_done(&name);
@@ -424,7 +424,7 @@ static void draw_table_heading(const struct app *app, struct cells *cells, struc
     }
     if (where.columns - end >= 9)
         cells_put(cells, where, end + 3, 0, ROLE_QUIET,
-              where.columns - end >= 22 ? "share of the total" : "share");
+                  where.columns - end >= 22 ? "share of the total" : "share");
 }
 
 static void draw_table(const struct app *app, struct cells *cells, struct rect where,
@@ -499,8 +499,8 @@ static void draw_histogram(const struct app *app, struct cells *cells, struct re
         cells_put(cells, where, LABEL, i + 1, ROLE_RULE, app->glyphs->frame_from);
         if (counts[i] > 0) {
             const int eighths = (int)((double)counts[i] / (double)most * bar * 8);
-            const int used = look_bar(&look, &text, row->role, row->letter, 0,
-                                      eighths > 0 ? eighths : 1, bar);
+            const int used =
+                look_bar(&look, &text, row->role, row->letter, 0, eighths > 0 ? eighths : 1, bar);
             text_char(&text, ' ');
             text_thousands(&text, counts[i]);
             (void)used; /* what is behind the bar follows it */
@@ -623,8 +623,7 @@ static bool click(struct app *app, const struct msg *msg)
 {
     const struct parts parts = part(app, app->layout.view);
     const int line = msg->y - parts.groups.y - 1;
-    if (line < 0 || line >= parts.groups.rows - 1 ||
-        !group_at(app, app->summary.groups.top + line))
+    if (line < 0 || line >= parts.groups.rows - 1 || !group_at(app, app->summary.groups.top + line))
         return false;
     app->summary.groups.at = app->summary.groups.top + line;
     if (msg->button == MOUSE_DOUBLE)

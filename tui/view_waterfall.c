@@ -189,8 +189,8 @@ static void draw_bar(const struct app *app, struct cells *cells, struct rect whe
     const bool is_before = to < 0;
     const bool is_behind = from >= clock->columns;
     if (is_before || is_behind) {
-        cells_put(cells, where, is_before ? clock->x : clock->x + clock->columns - 1, y,
-                  ROLE_QUIET, is_before ? app->glyphs->backwards : app->glyphs->onwards);
+        cells_put(cells, where, is_before ? clock->x : clock->x + clock->columns - 1, y, ROLE_QUIET,
+                  is_before ? app->glyphs->backwards : app->glyphs->onwards);
         return;
     }
     const int first = from > 0 ? (int)from : 0;
@@ -209,8 +209,7 @@ static void draw_bar(const struct app *app, struct cells *cells, struct rect whe
     if (from < 0)
         cells_put(cells, where, clock->x, y, ROLE_QUIET, app->glyphs->backwards);
     if (to > clock->columns)
-        cells_put(cells, where, clock->x + clock->columns - 1, y, ROLE_QUIET,
-                  app->glyphs->onwards);
+        cells_put(cells, where, clock->x + clock->columns - 1, y, ROLE_QUIET, app->glyphs->onwards);
     else
         draw_after(app, cells, where, y, clock, behind, row);
 }
@@ -233,7 +232,7 @@ static int connection_rows(int rows)
     if (rows < CONNECTIONS_FROM)
         return 0;
     const int third = rows / 3;
-    return third < CONNECTIONS_LEAST ? CONNECTIONS_LEAST
+    return third < CONNECTIONS_LEAST  ? CONNECTIONS_LEAST
            : third > CONNECTIONS_MOST ? CONNECTIONS_MOST
                                       : third;
 }
@@ -292,9 +291,8 @@ static void draw_life(const struct app *app, struct cells *cells, struct rect wh
             } else if (row->connection_use == 1 && setup_of(row, &from_ns, &to_ns)) {
                 draw_line(cells, where, y, clock, row->start_ns + from_ns, row->start_ns + to_ns,
                           ROLE_PHASE + NP_PHASE_CONNECT, app->glyphs->middle);
-                draw_line(cells, where, y, clock, row->start_ns + from_ns,
-                          row->start_ns + from_ns, ROLE_PHASE + NP_PHASE_CONNECT,
-                          app->glyphs->from);
+                draw_line(cells, where, y, clock, row->start_ns + from_ns, row->start_ns + from_ns,
+                          ROLE_PHASE + NP_PHASE_CONNECT, app->glyphs->from);
             }
         }
     }

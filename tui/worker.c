@@ -1,8 +1,8 @@
 /*
  * The thread that asks the store; see worker.h.
  *
- * Everything between `lock` and the two condition changes is a few lines under one mutex. The thread
- * takes the question of the best rank; when a better one comes meanwhile, the running one is
+ * Everything between `lock` and the two condition changes is a few lines under one mutex. The
+ * thread takes the question of the best rank; when a better one comes meanwhile, the running one is
  * interrupted and put back. What became of an interrupted question is said by `fate`: only whoever
  * holds the lock changes it, and the thread looks at it after the answer came.
  */
@@ -29,20 +29,21 @@ struct worker {
     struct question waiting[QUESTIONS]; /* waiting[waiting_count] */
     int waiting_count;
     bool is_running;
-    enum ask running; /* while is_running */
-    enum fate fate;   /* of the running one */
+    enum ask running;               /* while is_running */
+    enum fate fate;                 /* of the running one */
     struct answer answers[ANSWERS]; /* answers[answer_count], the oldest first */
     int answer_count;
-    int per_thousand; /* how far the running one has come */
+    int per_thousand;  /* how far the running one has come */
     bool has_progress; /* … and nobody has taken it yet */
 };
 
-/* What a person waits for first. */
+/* What a person waits for comes first, and interrupts what comes last; what comes by itself (the
+ * last rank) never interrupts, or a long count would begin again with every tick. */
 static int rank_of(enum ask ask)
 {
     static const int ranks[] = {
-        [ASK_ROWS] = 0,   [ASK_DETAIL] = 1, [ASK_REFRESH] = 1, [ASK_TIME] = 1,
-        [ASK_SEARCH] = 2, [ASK_REPORT] = 3, [ASK_COUNT] = 4,   [ASK_INFO] = 5};
+        [ASK_ROWS] = 0,   [ASK_DETAIL] = 1,  [ASK_TIME] = 1,  [ASK_SEARCH] = 2,
+        [ASK_REPORT] = 3, [ASK_REFRESH] = 4, [ASK_COUNT] = 4, [ASK_INFO] = 4};
     return ranks[ask];
 }
 

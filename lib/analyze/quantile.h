@@ -39,8 +39,8 @@ np_sum np_values_sum(const np_values *values);
 bool np_values_figures(const np_values *values, np_sum whole, np_figures *out);
 
 enum { NP_BINS_MAX = 64 };
-/* Counts values into bins[count], 1 … NP_BINS_MAX, as np_figures says; low and high are the least and the
- * greatest of them. */
+/* Counts values into bins[count], 1 … NP_BINS_MAX, as np_figures says; low and high are the least
+ * and the greatest of them. */
 void np_values_bins(const np_values *values, int64_t low, int64_t high, uint32_t count,
                     uint64_t *bins);
 

@@ -468,8 +468,8 @@ static bool fill_figures(struct report *r, const np_values *values, np_sum whole
     return counts != NULL;
 }
 
-static bool fill_group(struct report *r, const struct collection *c, uint32_t number,
-                       uint32_t bins, np_report_group *out)
+static bool fill_group(struct report *r, const struct collection *c, uint32_t number, uint32_t bins,
+                       np_report_group *out)
 {
     const struct group *g = c->groups[number];
     const np_sum whole = np_values_sum(&g->values[FIGURE_TOTAL]);

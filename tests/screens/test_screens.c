@@ -1,7 +1,7 @@
 /*
- * Golden screens: every state of the table below is reached with keys, and what is then in the cells
- * must be what golden/NAME.screen holds. States with `roles` are compared as letters of roles.
- * NP_UPDATE_SCREENS=1 writes the files anew; the difference is reviewed like code.
+ * Golden screens: every state of the table below is reached with keys, and what is then in the
+ * cells must be what golden/NAME.screen holds. States with `roles` are compared as letters of
+ * roles. NP_UPDATE_SCREENS=1 writes the files anew; the difference is reviewed like code.
  */
 #include "headless.h"
 #include "memory.h"
@@ -234,14 +234,15 @@ static void grow(const char *path)
 {
     sqlite3 *db;
     cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
-    trace_exec(db, "CREATE TEMP TABLE last AS SELECT * FROM request ORDER BY id DESC LIMIT 1;"
-                   "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 7) "
-                   "INSERT INTO request (run_id, process_id, number, start_ns, total_ns, outcome, "
-                   "purpose, method_id, origin_id, path_id, route_id, status, protocol, queue_ns, "
-                   "send_ns, wait_ns, receive_ns, gap_ns, send_at_ns, flags) "
-                   "SELECT run_id, process_id, number + i, start_ns + i * 1000000000, 40000000 + i, "
-                   "0, 0, method_id, origin_id, path_id, route_id, 200, 11, 1000, 1000, 39998000, "
-                   "i, 0, 1000, flags FROM last, n");
+    trace_exec(db,
+               "CREATE TEMP TABLE last AS SELECT * FROM request ORDER BY id DESC LIMIT 1;"
+               "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 7) "
+               "INSERT INTO request (run_id, process_id, number, start_ns, total_ns, outcome, "
+               "purpose, method_id, origin_id, path_id, route_id, status, protocol, queue_ns, "
+               "send_ns, wait_ns, receive_ns, gap_ns, send_at_ns, flags) "
+               "SELECT run_id, process_id, number + i, start_ns + i * 1000000000, 40000000 + i, "
+               "0, 0, method_id, origin_id, path_id, route_id, 200, 11, 1000, 1000, 39998000, "
+               "i, 0, 1000, flags FROM last, n");
     sqlite3_close(db);
 }
 
@@ -262,13 +263,15 @@ static void picture_of(const struct state *state, struct text *out)
     np_error err = {0};
     const char *path = path_of(state->trace);
     cr_assert_eq(np_store_open(path, NULL, &store, &err), NP_OK, "%s: %s", state->name, err.text);
-    const struct app_options options = {.file = path,
-                                        .look = {.ascii = state->ascii, .colors = state->colors},
-                                        .columns = state->columns,
-                                        .rows = state->rows,
-                                        .view = state->view,
-                                        .filter = state->filter,
-                                        .is_following = state->follow};
+    const struct app_options options = {
+        .file = path,
+        .look = {.ascii = state->ascii, .colors = state->colors},
+        .columns = state->columns,
+        .rows = state->rows,
+        .view = state->view,
+        .filter = state->filter,
+        .is_following = state->follow
+    };
     headless_open(&headless, store, &options);
     cr_assert(headless_keys(&headless, state->keys ? state->keys : ""), "%s: %s", state->name,
               state->keys);
@@ -378,7 +381,8 @@ Test(screens, the_manual_shows_them_as_they_are, .init = use_utf8)
     free(page);
 }
 
-/* Whatever stands in a trace, no line is wider than the screen and nothing in it acts on a terminal. */
+/* Whatever stands in a trace, no line is wider than the screen and nothing in it acts on a
+ * terminal. */
 Test(screens, nothing_leaves_the_screen, .init = use_utf8)
 {
     for (int i = 0; i < STATES; i++) {
@@ -411,8 +415,8 @@ Test(screens, every_size_is_drawn, .init = use_utf8)
             continue;
         np_store *store = NULL;
         struct headless headless;
-        const struct app_options options = {.file = "x", .columns = 80, .rows = 24,
-                                            .view = (enum view_id)view};
+        const struct app_options options = {
+            .file = "x", .columns = 80, .rows = 24, .view = (enum view_id)view};
         cr_assert_eq(np_store_open(path_of(CORP), NULL, &store, NULL), NP_OK);
         headless_open(&headless, store, &options);
         for (size_t c = 0; c < sizeof columns / sizeof columns[0]; c++) {
@@ -437,11 +441,14 @@ Test(screens, a_click_selects_and_a_second_one_opens, .init = use_utf8)
     cr_assert_eq(np_store_open(path_of(CORP), NULL, &store, NULL), NP_OK);
     headless_open(&headless, store, &options);
 
-    headless_send(&headless, &(struct msg){.kind = MSG_MOUSE, .x = 20, .y = 6, .button = MOUSE_CLICK});
+    headless_send(&headless,
+                  &(struct msg){.kind = MSG_MOUSE, .x = 20, .y = 6, .button = MOUSE_CLICK});
     cr_expect_eq(list_selected(&headless.app.list)->id, 5);
-    headless_send(&headless, &(struct msg){.kind = MSG_MOUSE, .x = 20, .y = 6, .button = MOUSE_DOUBLE});
+    headless_send(&headless,
+                  &(struct msg){.kind = MSG_MOUSE, .x = 20, .y = 6, .button = MOUSE_DOUBLE});
     cr_expect_eq(headless.app.view, VIEW_DETAIL);
-    headless_send(&headless, &(struct msg){.kind = MSG_MOUSE, .x = 10, .y = 1, .button = MOUSE_CLICK});
+    headless_send(&headless,
+                  &(struct msg){.kind = MSG_MOUSE, .x = 10, .y = 1, .button = MOUSE_CLICK});
     cr_expect_eq(headless.app.detail.tab, TAB_SPANS);
     headless_close(&headless);
 }
@@ -458,13 +465,16 @@ Test(screens, headings_sort_the_wheel_scrolls_and_the_bar_acts, .init = use_utf8
 
     const char *heading = strstr(text_string(&picture), "total ms");
     const char *line = strchr(text_string(&picture), '\n') + 1;
-    headless_send(&headless, &(struct msg){.kind = MSG_MOUSE, .x = (int)(heading - line), .y = 1,
+    headless_send(&headless, &(struct msg){.kind = MSG_MOUSE,
+                                           .x = (int)(heading - line),
+                                           .y = 1,
                                            .button = MOUSE_CLICK});
     cr_expect_eq(headless.app.list.order.by, ORDER_TOTAL);
     cr_expect(headless.app.list.order.is_descending);
     headless_send(&headless, &(struct msg){.kind = MSG_MOUSE, .button = MOUSE_WHEEL_DOWN});
     cr_expect_eq(headless.app.list.selected, 3);
-    headless_send(&headless, &(struct msg){.kind = MSG_MOUSE, .x = 2, .y = 29, .button = MOUSE_CLICK});
+    headless_send(&headless,
+                  &(struct msg){.kind = MSG_MOUSE, .x = 2, .y = 29, .button = MOUSE_CLICK});
     cr_expect_eq(headless.app.list.selected, 4, "the first thing on the bar moves down");
     text_done(&picture);
     headless_close(&headless);

@@ -1,7 +1,7 @@
 /*
- * The worker of the terminal UI: questions of all kinds at random, replaced, cancelled, interrupted,
- * and the end at any moment. The last question of a kind is always answered: with rows, or as
- * cancelled.
+ * The worker of the terminal UI: questions of all kinds at random, replaced, cancelled,
+ * interrupted, and the end at any moment. The last question of a kind is always answered: with
+ * rows, or as cancelled.
  */
 #include "random.h"
 #include "trace_maker.h"
@@ -21,7 +21,8 @@ static void stop(const char *what)
 }
 
 struct asked {
-    uint32_t last[KINDS]; /* number of the last question of a kind that has no answer yet; 0: none */
+    uint32_t
+        last[KINDS]; /* number of the last question of a kind that has no answer yet; 0: none */
 };
 
 static char *copy(const char *text)

@@ -262,10 +262,10 @@ Test(glyphs, both_sets_take_the_same_cells_where_they_fill)
 {
     for (int ascii = 0; ascii < 2; ascii++) {
         const struct glyphs *glyphs = glyphs_for(ascii);
-        const char *const one_cell[] = {glyphs->cursor, glyphs->rule, glyphs->frame_from,
-                                        glyphs->frame_to, glyphs->bar, glyphs->failed,
-                                        glyphs->middle, glyphs->busy, glyphs->idle,
-                                        glyphs->onwards, glyphs->backwards};
+        const char *const one_cell[] = {glyphs->cursor,   glyphs->rule,     glyphs->frame_from,
+                                        glyphs->frame_to, glyphs->bar,      glyphs->failed,
+                                        glyphs->middle,   glyphs->busy,     glyphs->idle,
+                                        glyphs->onwards,  glyphs->backwards};
         for (size_t i = 0; i < sizeof one_cell / sizeof one_cell[0]; i++)
             cr_expect_eq(text_width(one_cell[i]), 1, "%s", one_cell[i]);
         for (int i = 0; i < 9; i++)
@@ -296,7 +296,13 @@ Test(layout, parts_fill_the_screen_and_do_not_overlap)
 
 Test(layout, below_the_least_size_there_is_one_line)
 {
-    static const int sizes[][2] = {{39, 10}, {40, 9}, {1, 1}, {39, 100}, {300, 9}};
+    static const int sizes[][2] = {
+        {39,  10 },
+        {40,  9  },
+        {1,   1  },
+        {39,  100},
+        {300, 9  }
+    };
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         const struct layout layout = layout_for(sizes[i][0], sizes[i][1], true);
         cr_expect(layout.is_too_small);

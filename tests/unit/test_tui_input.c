@@ -219,8 +219,8 @@ Test(prompt, it_does_not_grow_without_end)
 
 Test(prompt, completion_knows_every_column_of_a_filter)
 {
-    static const char *const no_columns[] = {"and", "or", "not", "in", "is", "like", "between",
-                                             "null", "true", "false", "label."};
+    static const char *const no_columns[] = {"and",     "or",   "not",  "in",    "is",    "like",
+                                             "between", "null", "true", "false", "label."};
     for (const char *const *word = app_filter_words(); *word; word++) {
         bool is_column = true;
         for (size_t i = 0; i < sizeof no_columns / sizeof no_columns[0]; i++)
@@ -251,8 +251,12 @@ static void assert_command(void (*write)(const np_request_detail *, struct text 
 Test(command_line, words_are_quoted_for_the_shell)
 {
     np_request_detail request = *sample_reused();
-    const np_header headers[] = {{0, "accept", "text/html"}, {0, "host", "api.example"},
-                                 {1, "server", "nginx"},     {0, "x-it's", "a 'b'"}};
+    const np_header headers[] = {
+        {0, "accept", "text/html"  },
+        {0, "host",   "api.example"},
+        {1, "server", "nginx"      },
+        {0, "x-it's", "a 'b'"      }
+    };
     request.headers = headers;
     request.header_count = 4;
     request.row.method = "POST";

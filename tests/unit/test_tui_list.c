@@ -329,8 +329,8 @@ Test(list, a_place_that_is_not_there_changes_nothing)
     list_go(&list, 123456);
     cr_assert(list_wants(&list, &question));
     list_sent(&list, 99);
-    struct answer failed = {.ask = ASK_ROWS, .number = 99, .place = NP_LIST_FROM,
-                            .status = NP_E_ARGUMENT_RANGE};
+    struct answer failed = {
+        .ask = ASK_ROWS, .number = 99, .place = NP_LIST_FROM, .status = NP_E_ARGUMENT_RANGE};
     cr_expect(list_take(&list, &failed));
     cr_expect_eq(selected(), 6);
     move(900);

@@ -51,8 +51,8 @@ Test(source, a_page_has_the_rows_that_sql_finds)
     cr_assert_eq(answer.rows->count, 50);
     cr_expect(answer.rows->at_start);
     cr_expect_eq(answer.rows->at[0].total_ns, trace_int(db, "SELECT max(total_ns) FROM requests"));
-    const int64_t fiftieth = trace_int(
-        db, "SELECT total_ns FROM requests ORDER BY total_ns DESC, id LIMIT 1 OFFSET 49");
+    const int64_t fiftieth =
+        trace_int(db, "SELECT total_ns FROM requests ORDER BY total_ns DESC, id LIMIT 1 OFFSET 49");
     cr_expect_eq(answer.rows->at[49].total_ns, fiftieth);
 }
 
@@ -79,22 +79,29 @@ Test(source, a_search_finds_the_next_and_the_one_before)
 {
     char *needle = "/items/17";
     char sql[256];
-    cr_assert_eq(ask((struct question){.ask = ASK_SEARCH, .order = by_id, .place = NP_LIST_BEHIND,
-                                       .id = 3000, .needle = needle}),
+    cr_assert_eq(ask((struct question){.ask = ASK_SEARCH,
+                                       .order = by_id,
+                                       .place = NP_LIST_BEHIND,
+                                       .id = 3000,
+                                       .needle = needle}),
                  NP_OK);
     snprintf(sql, sizeof sql, "SELECT min(id) FROM requests WHERE id > 3000 AND url LIKE '%%%s%%'",
              needle);
     cr_expect_eq(answer.id, trace_int(db, sql));
-    cr_assert_eq(ask((struct question){.ask = ASK_SEARCH, .order = by_id, .place = NP_LIST_BEFORE,
-                                       .id = 3000, .needle = needle}),
+    cr_assert_eq(ask((struct question){.ask = ASK_SEARCH,
+                                       .order = by_id,
+                                       .place = NP_LIST_BEFORE,
+                                       .id = 3000,
+                                       .needle = needle}),
                  NP_OK);
     snprintf(sql, sizeof sql, "SELECT max(id) FROM requests WHERE id < 3000 AND url LIKE '%%%s%%'",
              needle);
     cr_expect_eq(answer.id, trace_int(db, sql));
     needle = "there is no such text";
-    cr_assert_eq(ask((struct question){.ask = ASK_SEARCH, .order = by_id, .place = NP_LIST_BEHIND,
-                                       .id = 1, .needle = needle}),
-                 NP_OK);
+    cr_assert_eq(
+        ask((struct question){
+            .ask = ASK_SEARCH, .order = by_id, .place = NP_LIST_BEHIND, .id = 1, .needle = needle}),
+        NP_OK);
     cr_expect_eq(answer.id, 0);
 }
 
@@ -115,10 +122,11 @@ Test(source, what_was_recorded_meanwhile_is_counted)
     cr_assert_eq(ask((struct question){.ask = ASK_ROWS, .order = by_id, .limit = 5}), NP_OK);
     cr_assert_eq(ask((struct question){.ask = ASK_REFRESH, .order = by_id}), NP_OK);
     cr_expect_eq(answer.count, 0);
-    trace_exec(db, "INSERT INTO request (run_id, process_id, number, start_ns, total_ns, outcome, "
-                   "purpose, method_id, origin_id, path_id, route_id, gap_ns, flags) SELECT run_id, "
-                   "process_id, number + 9000, start_ns, 1, 0, 0, method_id, origin_id, path_id, "
-                   "route_id, 1, 0 FROM request ORDER BY id LIMIT 3");
+    trace_exec(db,
+               "INSERT INTO request (run_id, process_id, number, start_ns, total_ns, outcome, "
+               "purpose, method_id, origin_id, path_id, route_id, gap_ns, flags) SELECT run_id, "
+               "process_id, number + 9000, start_ns, 1, 0, 0, method_id, origin_id, path_id, "
+               "route_id, 1, 0 FROM request ORDER BY id LIMIT 3");
     cr_assert_eq(ask((struct question){.ask = ASK_REFRESH, .order = by_id}), NP_OK);
     cr_expect_eq(answer.count, 3);
 }

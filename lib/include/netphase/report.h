@@ -83,8 +83,8 @@ typedef struct np_report_options {
  * @param options  NULL: all defaults
  * @param out      [out] owned: free with np_report_free
  * @return NP_E_ARGUMENT for an unknown column or order (the nearest right one is in `err`) or more
- * than 4,000,000 groups, NP_E_ARGUMENT_RANGE for negative times or too many bins, NP_E_INPUT for a damaged file or
- * chunk, NP_E_CANCELED after np_store_interrupt
+ * than 4,000,000 groups, NP_E_ARGUMENT_RANGE for negative times or too many bins, NP_E_INPUT for a
+ * damaged file or chunk, NP_E_CANCELED after np_store_interrupt
  *
  * One pass over the column chunks and the rows behind the last one, in one snapshot. A filter that
  * asks for what chunks do not hold (started, hop, hop_reason, error, error_layer, error_code,
