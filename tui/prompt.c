@@ -253,6 +253,7 @@ enum prompt_result prompt_key(struct prompt *prompt, int key)
         return PROMPT_LEFT;
     if (key == KEY_CODE_ENTER) {
         history_add(prompt->history, text_string(&prompt->line));
+        prompt->history_at = prompt->history->count; /* where it stays open, that line is typed */
         return PROMPT_DONE;
     }
     edit(prompt, key);

@@ -176,9 +176,20 @@ Test(prompt, enter_ends_it_and_remembers_the_line)
     close_prompt();
 }
 
+Test(prompt, a_line_that_was_refused_is_typed_on)
+{
+    open_prompt("nonsense");
+    cr_expect_eq(type("Enter"), PROMPT_DONE);
+    type("x Down");
+    assert_line("nonsensex", 9);
+    type("Up Down");
+    assert_line("nonsensex", 9);
+    close_prompt();
+}
+
 Test(prompt, a_full_history_forgets_the_oldest)
 {
-    char line[16];
+    char line[32];
     for (int i = 0; i < PROMPT_HISTORY + 5; i++) {
         snprintf(line, sizeof line, "line %d", i);
         history_add(&history, line);

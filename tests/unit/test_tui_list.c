@@ -14,6 +14,20 @@ static struct list list;
 static uint32_t number;
 static int questions;
 
+/* What pages are made of stays until the list is closed. */
+static np_row **kept;
+static size_t kept_count;
+
+static void close_list(void)
+{
+    list_done(&list);
+    for (size_t i = 0; i < kept_count; i++)
+        free(kept[i]);
+    free(kept);
+    kept = NULL;
+    kept_count = 0;
+}
+
 static void make_rows(int count)
 {
     for (; row_count < count; row_count++) {
@@ -42,6 +56,8 @@ static struct rows *page_for(const struct question *question)
 {
     struct order order = question->order;
     np_row *sorted = calloc((size_t)row_count + 1, sizeof *sorted);
+    kept = realloc(kept, (kept_count + 1) * sizeof *kept);
+    kept[kept_count++] = sorted;
     memcpy(sorted, rows, (size_t)row_count * sizeof *sorted);
     qsort_r(sorted, (size_t)row_count, sizeof *sorted, compare, &order);
     int place = 0;
@@ -137,7 +153,7 @@ Test(list, begins_at_the_first_row)
     cr_expect_eq(first_on_screen(), 1);
     cr_expect(list.at_start);
     cr_expect_not(list.at_end);
-    list_done(&list);
+    close_list();
 }
 
 Test(list, an_empty_trace_has_no_row_and_asks_once)
@@ -149,7 +165,7 @@ Test(list, an_empty_trace_has_no_row_and_asks_once)
     move(1);
     move(-1);
     cr_expect_eq(questions, 1);
-    list_done(&list);
+    close_list();
 }
 
 Test(list, every_row_is_met_on_the_way_down_and_up)
@@ -166,7 +182,7 @@ Test(list, every_row_is_met_on_the_way_down_and_up)
         move(-1);
     }
     cr_expect_eq(selected(), 1);
-    list_done(&list);
+    close_list();
 }
 
 Test(list, the_window_stays_small)
@@ -178,7 +194,7 @@ Test(list, the_window_stays_small)
         cr_assert_leq(list_count(&list), LIST_BLOCKS * 400);
     }
     cr_expect_eq(selected(), 5000);
-    list_done(&list);
+    close_list();
 }
 
 Test(list, what_is_on_the_screen_has_no_holes)
@@ -192,7 +208,7 @@ Test(list, what_is_on_the_screen_has_no_holes)
             cr_assert_eq(list_on_line(&list, line)->id, first + line);
         cr_assert(selected() >= first && selected() < first + HEIGHT);
     }
-    list_done(&list);
+    close_list();
 }
 
 Test(list, a_leap_beyond_the_window_arrives_in_full)
@@ -204,7 +220,7 @@ Test(list, a_leap_beyond_the_window_arrives_in_full)
     cr_expect_eq(selected(), 235);
     move(1000000);
     cr_expect_eq(selected(), 5000);
-    list_done(&list);
+    close_list();
 }
 
 Test(list, home_and_end_ask_for_one_page)
@@ -220,7 +236,7 @@ Test(list, home_and_end_ask_for_one_page)
     answer_all();
     cr_expect_eq(selected(), 1);
     cr_expect_leq(questions - before, 4);
-    list_done(&list);
+    close_list();
 }
 
 Test(list, the_old_rows_stay_until_new_ones_come)
@@ -231,7 +247,7 @@ Test(list, the_old_rows_stay_until_new_ones_come)
     cr_assert(list_wants(&list, &question));
     cr_expect_eq(question.place, NP_LIST_LAST);
     cr_expect_eq(first_on_screen(), 1);
-    list_done(&list);
+    close_list();
 }
 
 Test(list, selection_stays_when_rows_arrive)
@@ -246,7 +262,7 @@ Test(list, selection_stays_when_rows_arrive)
     list_end(&list);
     answer_all();
     cr_expect_eq(selected(), 1500);
-    list_done(&list);
+    close_list();
 }
 
 Test(list, no_row_is_skipped_when_a_trace_has_grown_while_one_looked_at_its_end)
@@ -263,7 +279,7 @@ Test(list, no_row_is_skipped_when_a_trace_has_grown_while_one_looked_at_its_end)
         cr_assert_eq(selected(), id);
         move(-1);
     }
-    list_done(&list);
+    close_list();
 }
 
 Test(list, the_tail_is_the_very_last_row)
@@ -275,7 +291,7 @@ Test(list, the_tail_is_the_very_last_row)
     cr_expect(list_is_at_tail(&list));
     move(-1);
     cr_expect_not(list_is_at_tail(&list));
-    list_done(&list);
+    close_list();
 }
 
 Test(list, a_row_is_gone_to_by_its_id)
@@ -287,7 +303,7 @@ Test(list, a_row_is_gone_to_by_its_id)
     cr_expect_eq(first_on_screen(), 3000 - HEIGHT / 2, "with rows above it");
     list_go(&list, 3003);
     cr_expect_eq(selected(), 3003, "it is in the window already");
-    list_done(&list);
+    close_list();
 }
 
 Test(list, a_share_of_the_list_is_gone_to)
@@ -300,7 +316,7 @@ Test(list, a_share_of_the_list_is_gone_to)
     list_go_share(&list, 1);
     answer_all();
     cr_expect_eq(selected(), 5000);
-    list_done(&list);
+    close_list();
 }
 
 Test(list, the_rank_of_the_cursor_is_right_wherever_one_goes)
@@ -318,7 +334,7 @@ Test(list, the_rank_of_the_cursor_is_right_wherever_one_goes)
         cr_assert_eq(list_rank(&list) + 1, selected());
         cr_assert_eq(list.total, 5000);
     }
-    list_done(&list);
+    close_list();
 }
 
 Test(list, a_place_that_is_not_there_changes_nothing)
@@ -335,7 +351,7 @@ Test(list, a_place_that_is_not_there_changes_nothing)
     cr_expect_eq(selected(), 6);
     move(900);
     cr_expect_eq(selected(), 906);
-    list_done(&list);
+    close_list();
 }
 
 Test(list, answers_nobody_waits_for_are_not_taken)
@@ -350,7 +366,7 @@ Test(list, answers_nobody_waits_for_are_not_taken)
     cr_expect_not(list_take(&list, &late));
     rows_free(late.rows);
     cr_expect_eq(selected(), 1);
-    list_done(&list);
+    close_list();
 }
 
 Test(list, a_page_that_failed_is_not_asked_for_again_and_again)
@@ -364,7 +380,7 @@ Test(list, a_page_that_failed_is_not_asked_for_again_and_again)
     struct answer failed = {.ask = ASK_ROWS, .number = 5, .status = NP_E_INPUT};
     cr_expect(list_take(&list, &failed));
     cr_expect_not(list_wants(&list, &question));
-    list_done(&list);
+    close_list();
 }
 
 Test(list, a_click_selects_the_row_on_that_line)
@@ -376,7 +392,7 @@ Test(list, a_click_selects_the_row_on_that_line)
     cr_expect_eq(selected(), first + 3);
     list_select_line(&list, 99);
     cr_expect_eq(selected(), first + 3);
-    list_done(&list);
+    close_list();
 }
 
 Test(list, a_smaller_screen_keeps_the_selected_row_on_it)
@@ -387,7 +403,7 @@ Test(list, a_smaller_screen_keeps_the_selected_row_on_it)
     answer_all();
     cr_expect_eq(selected(), 10);
     cr_expect(list_on_line(&list, 0)->id <= 10 && list_on_line(&list, 3)->id >= 10);
-    list_done(&list);
+    close_list();
 }
 
 Test(list, sorted_rows_come_in_order_both_ways)
@@ -409,7 +425,7 @@ Test(list, sorted_rows_come_in_order_both_ways)
         before = row->total_ns;
         move(-1);
     }
-    list_done(&list);
+    close_list();
 }
 
 Test(list, newest_first_is_an_order_too)
@@ -424,7 +440,7 @@ Test(list, newest_first_is_an_order_too)
     list_go(&list, 250);
     answer_all();
     cr_expect_eq(selected(), 250);
-    list_done(&list);
+    close_list();
 }
 
 /* ------------------------------------------------------------------------------------------- order */
