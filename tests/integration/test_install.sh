@@ -58,5 +58,6 @@ consumer/build/tiny >/dev/null || fail "the program built with find_package does
 contains "help of a verb that another program has" "$(cat help.txt)" "--concurrency"
 "$prefix/bin/netphase" lab -q -- "$prefix/bin/netphase" record -o trace.db https://origin.lab/ >record.txt 2>&1 || fail "installed record: $(cat record.txt)"
 trace_is_sound trace.db
+contains "a view of the installed terminal UI" "$("$prefix/bin/netphase" tui --dump requests trace.db)" "origin.lab"
 "$prefix/bin/netphase" record --resolver system -o system.db http://localhost:1/ >record.txt 2>&1 || fail "the installed netphase-resolve: $(cat record.txt)"
 done_ok
