@@ -188,6 +188,8 @@ static void set_modes(void)
     keypad(stdscr, TRUE);
     nodelay(stdscr, TRUE);
     set_escdelay(ESCAPE_MS);
+    typeahead(
+        -1); /* a frame goes out whole; looking for keys in between cuts it into small writes */
     (void)curs_set(0); /* a terminal that cannot hide it shows it */
     mousemask(BUTTON1_PRESSED | BUTTON4_PRESSED | BUTTON5_PRESSED, NULL);
     mouseinterval(0);
