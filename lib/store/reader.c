@@ -278,10 +278,14 @@ np_status np_store_begin(np_store *store, np_error *err)
     return np_db_exec(store->db, "BEGIN", err);
 }
 
+/* An interrupt can hit the COMMIT itself; it must not leave the snapshot open, or no later call
+ * could take another one. */
 void np_store_end(np_store *store)
 {
-    if (!sqlite3_get_autocommit(store->db))
-        (void)np_db_exec(store->db, "COMMIT", NULL); /* nothing was written */
+    enum { TRIES = 1000 }; /* each costs somebody another interrupt */
+    int rc = SQLITE_INTERRUPT;
+    for (int i = 0; i < TRIES && rc == SQLITE_INTERRUPT && !sqlite3_get_autocommit(store->db); i++)
+        rc = sqlite3_exec(store->db, "COMMIT", NULL, NULL, NULL); /* nothing was written */
 }
 
 /* --------------------------------------------------------------------------------------------------------------- pages */

@@ -449,6 +449,7 @@ Test(reader, a_rebuild_makes_chunks)
 
 struct interruption {
     np_store *store;
+    unsigned pause_us;
     atomic_bool done;
 };
 
@@ -457,7 +458,8 @@ static void *interrupt(void *user)
     struct interruption *i = user;
     while (!atomic_load(&i->done)) {
         np_store_interrupt(i->store);
-        usleep(1000);
+        if (i->pause_us)
+            usleep(i->pause_us);
     }
     return NULL;
 }
@@ -467,7 +469,7 @@ Test(reader, an_interrupted_call_says_so_and_the_next_one_works, .timeout = 60)
     char path[256];
     snprintf(path, sizeof path, "%s", trace_path("interrupt.db"));
     sqlite3_close(trace_make(path, &(struct trace_shape){.seed = 8, .rows = 30000}));
-    struct interruption i = {.store = opened(path)};
+    struct interruption i = {.store = opened(path), .pause_us = 1000};
     np_filter *filter;
     cr_assert_eq(
         np_filter_parse("started like '%never%' or error like '%nothing%'", &filter, NULL, NULL),
@@ -491,6 +493,32 @@ Test(reader, an_interrupted_call_says_so_and_the_next_one_works, .timeout = 60)
     cr_assert_eq(np_store_page(i.store, &query, &page, NULL), NP_OK);
     np_page_free(page);
     np_filter_free(filter);
+    np_store_close(i.store);
+}
+
+/* They hit the end of a snapshot as well. */
+Test(reader, interrupts_at_every_moment_leave_a_store_that_works, .timeout = 60)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s", trace_path("interrupts.db"));
+    sqlite3_close(trace_make(path, &(struct trace_shape){.seed = 8, .rows = 10}));
+    struct interruption i = {.store = opened(path)};
+    pthread_t thread;
+    pthread_create(&thread, NULL, interrupt, &i);
+    np_page_query query = NP_PAGE_QUERY_INIT;
+    int canceled = 0;
+    for (int n = 0; n < 20000 || canceled == 0; n++) {
+        np_page *page;
+        np_error err = {0};
+        const np_status status = np_store_page(i.store, &query, &page, &err);
+        cr_assert(status == NP_OK || status == NP_E_CANCELED, "%s (%s)", err.text, err.cause);
+        canceled += status == NP_E_CANCELED;
+        if (!status)
+            np_page_free(page);
+    }
+    atomic_store(&i.done, true);
+    pthread_join(thread, NULL);
+    np_page_free(page_of(i.store, query));
     np_store_close(i.store);
 }
 
